@@ -1,4 +1,4 @@
-# The images of the services: `docker build --target engine .`, or relay, publisher or take-in.
+# The images of the services: `docker build --target engine .`, or relay, feed, publisher or take-in.
 # Each has only what it needs: an engine has no database driver, and none has a compiler.
 
 # Pinned by digest; the pull requests of the dependency updates bring newer ones.
@@ -11,7 +11,8 @@ ENV UV_COMPILE_BYTECODE=1
 WORKDIR /src
 COPY requirements/uv.txt requirements/
 RUN pip install --no-cache-dir --require-hashes -r requirements/uv.txt
-COPY requirements/engine.txt requirements/relay.txt requirements/publisher.txt requirements/take-in.txt requirements/
+COPY requirements/engine.txt requirements/relay.txt requirements/feed.txt requirements/publisher.txt \
+  requirements/take-in.txt requirements/
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY src src
 RUN uv build --wheel --out-dir /wheel
@@ -22,6 +23,10 @@ RUN uv venv /app && VIRTUAL_ENV=/app uv pip install --no-cache --require-hashes 
 
 FROM build AS build-relay
 RUN uv venv /app && VIRTUAL_ENV=/app uv pip install --no-cache --require-hashes -r requirements/relay.txt \
+ && VIRTUAL_ENV=/app uv pip install --no-cache --no-deps /wheel/*.whl
+
+FROM build AS build-feed
+RUN uv venv /app && VIRTUAL_ENV=/app uv pip install --no-cache --require-hashes -r requirements/feed.txt \
  && VIRTUAL_ENV=/app uv pip install --no-cache --no-deps /wheel/*.whl
 
 FROM build AS build-publisher
@@ -49,6 +54,13 @@ ADD --chmod=644 --checksum=sha256:e5bb2084ccf45087bda1c9bffdea0eb15ee67f0b916461
 
 FROM database-client AS relay
 COPY --from=build-relay /app /app
+VOLUME ["/tmp"]
+USER 10001
+ENTRYPOINT ["tuppence"]
+
+FROM database-client AS feed
+COPY --from=build-feed /app /app
+ENV NUMBA_CACHE_DIR=/tmp/numba
 VOLUME ["/tmp"]
 USER 10001
 ENTRYPOINT ["tuppence"]

@@ -115,6 +115,8 @@ lock: | $(UV)  ## resolve the dependencies again into requirements/
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/engine.txt
 	$(UV) pip compile pyproject.toml --extra relay --extra otel --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/relay.txt
+	$(UV) pip compile pyproject.toml --extra relay --extra feed --extra aws --universal \
+	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/feed.txt
 	$(UV) pip compile pyproject.toml --extra database --extra aws --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/take-in.txt
 	$(UV) pip compile pyproject.toml --extra engine --extra aws --extra otel --group publisher --universal \

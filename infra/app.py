@@ -12,6 +12,7 @@ import cdk_nag
 
 from infra.stacks.data import Data
 from infra.stacks.delivery import Delivery
+from infra.stacks.feed import Feed
 from infra.stacks.fleet import Fleet
 from infra.stacks.migration import Migration
 from infra.stacks.monitoring import Monitoring
@@ -30,11 +31,12 @@ def build(app: cdk.App, environment: Environment) -> None:
     data = Data(app, environment, network)
     migration = Migration(app, environment, network, data)
     services = Services(app, environment, network, data, migration)
+    feed = Feed(app, environment, network, data, services)
     take_in = TakeIn(app, environment, network, data, migration)
     fleet = Fleet(app, environment, network, data, services)
     recipients = app.node.try_get_context("alarms") or ""
     addresses = recipients.replace(",", " ").split()
-    Monitoring(app, environment, data, services, take_in, fleet, addresses)
+    Monitoring(app, environment, data, services, feed, take_in, fleet, addresses)
     cdk.Tags.of(app).add("environment", environment.name)
 
 

@@ -31,12 +31,19 @@ STACKS: Final = (
     "data",
     "migration",
     "services",
+    "feed",
     "take-in",
     "fleet",
     "monitoring",
 )
 LACKING: Final = frozenset(
     {
+        "AWS::ApiGateway::Deployment",
+        "AWS::ApiGateway::Method",
+        "AWS::ApiGateway::Resource",
+        "AWS::ApiGateway::RestApi",
+        "AWS::ApiGateway::Stage",
+        "AWS::ApiGatewayV2::VpcLink",
         "AWS::ApplicationAutoScaling::ScalableTarget",
         "AWS::ApplicationAutoScaling::ScalingPolicy",
         "AWS::Budgets::Budget",
@@ -45,6 +52,8 @@ LACKING: Final = frozenset(
         "AWS::EC2::SecurityGroupIngress",
         "AWS::Pipes::Pipe",
         "AWS::RDS::EventSubscription",
+        "AWS::WAFv2::WebACL",
+        "AWS::WAFv2::WebACLAssociation",
     }
 )
 """Types of resources that the emulator lacks and a deployment can do without. Alarms on formulas
@@ -139,7 +148,7 @@ class Cloud:
         templates = self.folder / "templates"
         synthesise("local", templates)
         self._upload(templates)
-        for stack in ("network", "data", "migration", "services", "take-in"):
+        for stack in ("network", "data", "migration", "services", "feed", "take-in"):
             self._deploy(templates, stack, {})
         self.platform = self._open.enter_context(
             Platform(

@@ -1,6 +1,7 @@
 """A small service of feeds: invented people and rules, with a real store of what people do."""
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ import msgspec
 from starlette.testclient import TestClient
 
 from tuppence.adapters.embedded.feed_file import FeedFile
+from tuppence.adapters.embedded.outbox_file import OutboxFile
 from tuppence.errors import UserError
 from tuppence.feed.items import DAY
 from tuppence.feed.policy import Policy
@@ -19,6 +21,7 @@ from tuppence.rules.rule import Approval, FeedSettings, Message, Offer, Rule
 from tuppence.services.access import digest
 from tuppence.services.feed.app import FeedDependencies, feed_app
 from tuppence.services.feed.tokens import Keys, customer_token
+from tuppence.usecases.deliver import unsubscribe
 from tuppence.usecases.feed_ports import FeedStore, Person, read_each
 from tuppence.usecases.order_feed import Model
 
@@ -39,17 +42,21 @@ RULES = (
 
 
 class FewPeople:
-    """Invented people: ann and bob. Implements the port People."""
+    """Invented people: ann and bob. Implements the ports People and Audience."""
 
     def __init__(self) -> None:
         self.rules = {one.id: one for one in RULES}
         self.results: dict[str, list[Result]] = {name: standard() for name in ("ann", "bob")}
+        self.addresses = {"ann": "ann@example.org"}
         self.frozen = ""
         self.day = TODAY
         self.evaluated = TODAY
 
     def has_customer(self, customer: str) -> bool:
         return customer in self.results
+
+    def after(self, customer: str, limit: int) -> list[str]:
+        return sorted(name for name in self.results if name > customer)[:limit]
 
     def has_rule(self, rule_id: str) -> bool:
         return rule_id in self.rules
@@ -69,6 +76,7 @@ class FewPeople:
             self.frozen,
             "GBP",
             False,
+            self.addresses.get(customer),
         )
 
 
@@ -113,11 +121,13 @@ class Desk:
         self.people, self.clock = FewPeople(), Clock()
         self.model: Model | None = None
         self.store: FeedStore = FeedFile(store, self.people.has_customer)
+        self.outbox = OutboxFile(store, self.people.has_customer)
         self.deps = FeedDependencies(
             self.people,
             self.store,
             read_each(self.people, self.store),
             self._explain,
+            functools.partial(unsubscribe, self.outbox, self.store),
             POLICY,
             self.clock,
             lambda: None,

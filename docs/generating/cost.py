@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from tuppence.capacity import cost, run
+from tuppence.capacity import cost, feed_cost, run
 from tuppence.capacity.environments import ENVIRONMENTS
 from tuppence.capacity.quotas import quotas
-from tuppence.capacity.tables import read_prices, read_work
+from tuppence.capacity.tables import Prices, read_prices, read_work
 
 
 def cost_page() -> Iterator[str]:
@@ -32,6 +32,7 @@ def cost_page() -> Iterator[str]:
         f"shape costs {found.published_usd / found.usd:,.0f} times as much. The first run writes\n"
         f"every result: {found.first_run:,.2f} dollars, once.\n"
     )
+    yield from _feeds(prices)
     yield "## Measured\n"
     yield (
         f"On {work.measured}, {work.machine}: {work.population}.\n"
@@ -73,6 +74,24 @@ def cost_page() -> Iterator[str]:
     yield "| unit | dollars | source |\n|---|---:|---|"
     for name, price in sorted(prices.price.items()):
         yield f"| {name.replace('_', ' ')} | {plain(price.usd)} | {price.source} |"
+
+
+def _feeds(prices: Prices) -> Iterator[str]:
+    yield "## Feeds\n"
+    yield (
+        f"If each of a million customers looks {feed_cost.VISITS} times a month, with "
+        f"{feed_cost.REQUESTS} requests and\n"
+        f"{feed_cost.EVENTS} events a visit. These figures are assumptions, and so are the sizes: "
+        f"{feed_cost.EVENT_BYTES:,} bytes an event,\n"
+        f"{feed_cost.VIEW_BYTES:,} a view, {feed_cost.STATES} states of "
+        f"{feed_cost.STATE_BYTES:,} bytes a customer.\n"
+    )
+    lines = list(feed_cost.feed_monthly(ENVIRONMENTS["prod"], prices, 1_000_000))
+    yield "| component | calculation | dollars |\n|---|---|---:|"
+    for one in lines:
+        quantity = f" = {one.quantity:,.2f} {one.unit}" if one.unit != "month" else ""
+        yield f"| {one.component} | {one.formula}{quantity} | {one.usd:,.2f} |"
+    yield f"| total | | {sum(one.usd for one in lines):,.2f} |\n"
 
 
 def plain(figure: float) -> str:

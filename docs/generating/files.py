@@ -5,7 +5,13 @@ from typing import Final
 
 from docs.generating.structure import choices, structure
 
+from tuppence.adapters.channels.settings import (
+    ChannelSettings,
+    MailSettings,
+    WebhookSettings,
+)
 from tuppence.feed.policy import Policy, PolicyCap, PolicyValue
+from tuppence.feed.preferences import QuietHours
 from tuppence.rules.definition import Criteria, Definition, Measure, Score, Term, Where
 from tuppence.rules.message import FILTERS
 from tuppence.rules.rule import Action, Approval, Cap, Example, FeedSettings, Message, Wording
@@ -78,6 +84,14 @@ def files_page() -> Iterator[str]:
     yield from structure(Action)
     yield "### One of its tests\n"
     yield from structure(Example)
+    yield from _feed_files()
+    yield "## A mapping\n"
+    yield "The meaning of the columns of a table, for `tuppence import csv`: "
+    yield "[its keys](mapping.md).\n"
+    yield REJECTS
+
+
+def _feed_files() -> Iterator[str]:
     yield "## The policy of a feed\n"
     yield "YAML, by custom in `feed.yaml`; `tuppence rules schema --policy` prints its JSON Schema."
     yield "[How feeds are chosen](../explanation/feeds.md) explains what it decides.\n"
@@ -86,7 +100,13 @@ def files_page() -> Iterator[str]:
     yield from structure(PolicyCap)
     yield "### One of its values\n"
     yield from structure(PolicyValue)
-    yield "## A mapping\n"
-    yield "The meaning of the columns of a table, for `tuppence import csv`: "
-    yield "[its keys](mapping.md).\n"
-    yield REJECTS
+    yield "### Its quiet hours\n"
+    yield from structure(QuietHours)
+    yield "## Channels\n"
+    yield "YAML, by custom in `channels.yaml`, for `tuppence deliver`:"
+    yield "[how people are told what is new](../how-to/deliver-insights.md).\n"
+    yield from structure(ChannelSettings)
+    yield "### A webhook, or push\n"
+    yield from structure(WebhookSettings)
+    yield "### Mail\n"
+    yield from structure(MailSettings)

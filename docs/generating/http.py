@@ -9,6 +9,7 @@ from docs.generating.structure import attributes
 from tuppence.facts.identifiers import MAX_LENGTH
 from tuppence.facts.schema import Schema
 from tuppence.services.connections import ConnectionLimits
+from tuppence.services.feed.app import ANSWER_SECONDS
 from tuppence.services.feed.app import BODY_BYTES as FEED_BODY_BYTES
 from tuppence.services.feed.openapi import openapi_document as feed_document
 from tuppence.services.problems import STATUSES
@@ -108,6 +109,7 @@ def _http_limits() -> Iterator[str]:
     yield f"| time to send the headers, or for the TLS handshake | {limits.head_seconds:g} s |"
     yield f"| time to send the body | {limits.body_seconds:g} s |"
     yield f"| time to read an answer | {limits.answer_seconds:g} s |"
+    yield f"| time to answer a request for a feed | {ANSWER_SECONDS:g} s |"
     yield f"| time between an answer and the next request | {limits.idle_seconds:g} s |"
     yield f"| connections without a known token | {limits.strangers:,}; the oldest is closed |"
     yield f"| other connections | {limits.known:,}, half of them of one caller |"

@@ -38,6 +38,10 @@ class Data(EnvironmentStack):
         key: Key that encrypts all of them.
         database: Aurora PostgreSQL, the system of record.
         login: User and password of the relay's read-only login.
+        feed_login: User and password of the login of the service of feeds.
+        feed_keys: Keys of customers' tokens, which an operator puts there.
+        feed_operator: Token of whoever withdraws rules from feeds.
+        feeds: Table of what is kept of feeds.
         loader_login: User and password of the login that loads facts.
         results: Table of results.
         ledger: Table of the ledger.
@@ -69,6 +73,9 @@ class Data(EnvironmentStack):
         self.engines_token = self._token("EnginesToken", "callers of the rules engines")
         self.pseudonyms = self._token("Pseudonyms", "names of customers in logs")
         self.login = rds.DatabaseSecret(self, "RelayLogin", username="relay", dbname="tuppence")
+        self.feed_login = rds.DatabaseSecret(self, "FeedLogin", username="feed", dbname="tuppence")
+        self.feed_keys = self._token("FeedKeys", "customers of the feed")
+        self.feed_operator = self._token("FeedOperator", "operators of the feed")
         self.loader_login = rds.DatabaseSecret(
             self, "LoaderLogin", username="loader", dbname="tuppence"
         )
@@ -79,6 +86,7 @@ class Data(EnvironmentStack):
         )
         self.results = self._table("Results", "customer_id", "rule_id", warm)
         self.ledger = self._table("Ledger", "run_id", "entry", None)
+        self.feeds = self._feeds()
         self.access_logs = self._bucket("AccessLogs", s3.BucketEncryption.S3_MANAGED)
         self.access_logs.add_lifecycle_rule(expiration=cdk.Duration.days(90))
         self._allow_balancer_logs()
@@ -102,6 +110,8 @@ class Data(EnvironmentStack):
         outputs = {
             "LedgerTable": self.ledger.table_name,
             "ResultsTable": self.results.table_name,
+            "FeedsTable": self.feeds.table_name,
+            "FeedKeysSecret": self.feed_keys.secret_arn,
             "RulesetsBucket": self.rulesets.bucket_name,
             "InboxBucket": self.inbox.bucket_name,
             "PseudonymsSecret": self.pseudonyms.secret_arn,
@@ -270,6 +280,17 @@ class Data(EnvironmentStack):
             removal_policy=self._removal,
         )
 
+    def _feeds(self) -> dynamodb.Table:
+        """Return the table of feeds, with the index of deliveries."""
+        table = self._table("Feeds", "owner", "entry", None)
+        table.add_global_secondary_index(
+            index_name="outbox",
+            partition_key=dynamodb.Attribute(name="outbox", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="due", type=dynamodb.AttributeType.NUMBER),
+            projection_type=dynamodb.ProjectionType.KEYS_ONLY,
+        )
+        return table
+
     def _bucket(self, label: str, encryption: s3.BucketEncryption) -> s3.Bucket:
         whole = encryption is s3.BucketEncryption.KMS
         return s3.Bucket(
@@ -318,7 +339,8 @@ class Data(EnvironmentStack):
     def _suppress_nags(self) -> None:
         by_hand = "rotated by hand, and the services restarted: docs/how-to/deploy-to-aws.md"
         tokens = (self.relay_token, self.engines_token, self.pseudonyms)
-        for secret in (*tokens, self.login, self.loader_login):
+        feed = (self.feed_login, self.feed_keys, self.feed_operator)
+        for secret in (*tokens, *feed, self.login, self.loader_login):
             suppress(secret, {"SMG4": by_hand})
         suppress(self.dead_schedules, {"SQS3": "it is the dead-letter queue of the schedules"})
         suppress(self.access_logs, {"S1": "it holds the access logs itself"})

@@ -15,7 +15,8 @@ from tuppence.capacity.environments import RELAY_TASK, Environment
 class Migration(EnvironmentStack):
     """The cluster, and a task in it that `tuppence fleet migrate` runs as the database's owner.
 
-    The task creates the tables, and the logins of the relay and of the task that loads facts.
+    The task creates the tables, and the logins of the relay, of the service of feeds, and of the
+    task that loads facts.
 
     Attributes:
         cluster: Cluster of ECS.
@@ -42,6 +43,7 @@ class Migration(EnvironmentStack):
             port=None,
             command=[
                 *("database", "migrate", "--reader", "relay", "--password", "env:RELAY_PASSWORD"),
+                *("--feed", "feed", "--feed-password", "env:FEED_PASSWORD"),
                 *("--loader", "loader", "--loader-password", "env:LOADER_PASSWORD"),
                 *("--convert", data.convert_function),
             ],
@@ -51,6 +53,7 @@ class Migration(EnvironmentStack):
                 "PGUSER": ecs.Secret.from_secrets_manager(owner, "username"),
                 "PGPASSWORD": ecs.Secret.from_secrets_manager(owner, "password"),
                 "RELAY_PASSWORD": ecs.Secret.from_secrets_manager(data.login, "password"),
+                "FEED_PASSWORD": ecs.Secret.from_secrets_manager(data.feed_login, "password"),
                 "LOADER_PASSWORD": ecs.Secret.from_secrets_manager(data.loader_login, "password"),
             },
         )

@@ -17,6 +17,7 @@ from constructs import Construct
 
 from infra.stacks.data import NOTIFIERS, Data
 from infra.stacks.environment import EnvironmentStack
+from infra.stacks.feed import Feed
 from infra.stacks.fleet import NAMESPACE, Fleet
 from infra.stacks.services import Services
 from infra.stacks.take_in import TakeIn
@@ -41,6 +42,7 @@ class Monitoring(EnvironmentStack):
         environment: Environment,
         data: Data,
         services: Services,
+        feed: Feed,
         take_in: TakeIn,
         fleet: Fleet,
         recipients: Sequence[str],
@@ -48,6 +50,7 @@ class Monitoring(EnvironmentStack):
         super().__init__(scope, environment, "monitoring")
         self._data = data
         self._services = services
+        self._feed = feed
         self._take_in = take_in
         self._fleet = fleet
         self._topic = sns.Topic(self, "Alarms", master_key=data.key, enforce_ssl=True)
@@ -88,6 +91,7 @@ class Monitoring(EnvironmentStack):
         self._work_alarms(environment)
         self._function_alarms()
         self._service_alarms()
+        self._feed_alarms()
         self._take_in_alarms()
 
     def _queue_alarms(self) -> None:
@@ -125,13 +129,18 @@ class Monitoring(EnvironmentStack):
             throttles = function.metric_throttles(period=FIVE_MINUTES)
             meaning = "the account's concurrency is used up"
             self._alarm(f"{label}Throttles", throttles, 10, meaning, "functions")
-        for label, table in {"Results": data.results, "Ledger": data.ledger}.items():
+        for label, table in {
+            "Results": data.results,
+            "Ledger": data.ledger,
+            "Feeds": data.feeds,
+        }.items():
             throttled = table.metric_throttled_requests_for_operations(
                 operations=[
                     dynamodb.Operation.BATCH_EXECUTE_STATEMENT,  # new results
                     dynamodb.Operation.PUT_ITEM,
                     dynamodb.Operation.QUERY,
                     dynamodb.Operation.UPDATE_ITEM,
+                    dynamodb.Operation.TRANSACT_WRITE_ITEMS,  # what people do with feeds
                 ],
                 period=FIVE_MINUTES,
             )
@@ -171,6 +180,25 @@ class Monitoring(EnvironmentStack):
         self._alarm("BalancerErrors", unanswered, 10, meaning, "engines")
         crashes = _seen(services.crash_rule)
         self._alarm("Crashes", crashes, 3, "engines or relays end again and again", "crashes")
+
+    def _feed_alarms(self) -> None:
+        feed = self._feed
+        failed = feed.targets.metrics.http_code_target(
+            code=elb.HttpCodeTarget.TARGET_5XX_COUNT, period=FIVE_MINUTES, statistic="Sum"
+        )
+        self._alarm("FeedErrors", failed, 10, "the service of feeds answers with errors", "feeds")
+        healthy = feed.targets.metrics.healthy_host_count(period=MINUTE, statistic="Maximum")
+        nobody = "no task of the service is healthy"
+        self._alarm("NoFeed", healthy, 1, nobody, "feeds", periods=5, below=True)
+        unanswered = cloudwatch.Metric(
+            namespace="AWS/ApiGateway",
+            metric_name="5XXError",
+            dimensions_map={"ApiName": feed.api_name},
+            statistic="Sum",
+            period=FIVE_MINUTES,
+        )
+        meaning = "the gateway gets no answer from the service of feeds"
+        self._alarm("GatewayErrors", unanswered, 10, meaning, "feeds")
 
     def _take_in_alarms(self) -> None:
         take_in = self._take_in

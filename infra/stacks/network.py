@@ -34,6 +34,8 @@ class Network(EnvironmentStack):
         balancer: Group of the load balancer.
         engines: Group of the engines.
         relay: Group of the relay.
+        feed: Group of the service of feeds.
+        gateway: Group of the link of the gateway to the load balancer.
         take_in: Group of the tasks that take files in.
         store: Group of the file system with their store.
         database: Group of the database.
@@ -81,6 +83,8 @@ class Network(EnvironmentStack):
         self.balancer = self._group("Balancer", "load balancer")
         self.engines = self._group("EngineTasks", "rules engines")
         self.relay = self._group("RelayTasks", "SQL relay")
+        self.feed = self._group("FeedTasks", "service of feeds")
+        self.gateway = self._group("Gateway", "link of the gateway")
         self.take_in = self._group("TakeInTasks", "tasks that take files in")
         self.store = self._group("Store", "store of the files that were taken in")
         self.database = self._group("Database", "database")
@@ -92,14 +96,24 @@ class Network(EnvironmentStack):
             (self.functions, self.engines, 8602, "each engine is told to refresh"),
             (self.balancer, self.relay, 8601, "requests go to the relay"),
             (self.relay, self.database, 5432, "the relay asks the database"),
+            (self.gateway, self.balancer, 8603, "apps ask for feeds"),
+            (self.balancer, self.feed, 8603, "requests go to the service of feeds"),
+            (self.feed, self.database, 5432, "the service of feeds asks the database"),
             (self.take_in, self.database, 5432, "what was taken in is loaded"),
             (self.take_in, self.store, 2049, "what was taken in is kept"),
         ]
         for source, target, port, why in allowed:
             source.connections.allow_to(target, ec2.Port.tcp(port), why)
-        for group in (self.functions, self.engines, self.relay, self.take_in, self.database):
+        for group in (
+            self.functions,
+            self.engines,
+            self.relay,
+            self.take_in,
+            self.feed,
+            self.database,
+        ):
             group.add_egress_rule(inside, ec2.Port.tcp(443), "endpoints of AWS services")
-        for group in (self.functions, self.engines, self.relay, self.take_in):
+        for group in (self.functions, self.engines, self.relay, self.take_in, self.feed):
             group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "S3 and DynamoDB")
 
         collector = urlsplit(environment.collector or "")

@@ -13,12 +13,13 @@ from aws_cdk import aws_servicediscovery as discovery
 from constructs import Construct
 
 from infra import grants
+from infra.balanced import fargate_service, put_behind
 from infra.nag_suppressions import suppress
 from infra.stacks.data import BALANCER_LOGS, Data
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.migration import Migration
 from infra.stacks.network import Network
-from infra.tasks import DATABASE_SETTINGS, DRAIN_SECONDS, fargate_task, log_ended_tasks
+from infra.tasks import DATABASE_SETTINGS, fargate_task, log_ended_tasks
 from tuppence.capacity.environments import ENGINE_TASK, RELAY_TASK, Environment
 
 RELAY_PORT: Final = 8601
@@ -113,7 +114,8 @@ class Services(EnvironmentStack):
                 "PSEUDONYMS": ecs.Secret.from_secrets_manager(self._data.pseudonyms),
             },
         )
-        return self._service("Relay", task, network.relay, self._environment.relay_tasks, None)
+        count = self._environment.relay_tasks
+        return fargate_service(self, "Relay", self.cluster, task, network.relay, count)
 
     def _engines(self, network: Network) -> ecs.FargateService:
         data = self._data
@@ -149,7 +151,8 @@ class Services(EnvironmentStack):
             name="engines",
             custom_health_check=discovery.HealthCheckCustomConfig(failure_threshold=1),
         )
-        service = self._service("Engines", task, network.engines, None, place)
+        service = fargate_service(self, "Engines", self.cluster, task, network.engines, None)
+        service.associate_cloud_map_service(service=place, container_port=ENGINE_PORT)
         self.discovery = place
         self.engines_scaling = service.auto_scale_task_count(
             min_capacity=self._environment.engine_floor,
@@ -218,56 +221,13 @@ class Services(EnvironmentStack):
         """Name of the Cloud Map namespace."""
         return self._space
 
-    def _service(
-        self,
-        label: str,
-        task: ecs.FargateTaskDefinition,
-        group: ec2.SecurityGroup,
-        count: int | None,
-        place: discovery.Service | None,
-    ) -> ecs.FargateService:
-        """Return a service; without a count, scaling alone decides how many tasks run."""
-        service = ecs.FargateService(
-            self,
-            label,
-            cluster=self.cluster,
-            task_definition=task,
-            desired_count=count,
-            vpc_subnets=self._subnets,
-            security_groups=[group],
-            assign_public_ip=False,
-            min_healthy_percent=100,
-            max_healthy_percent=200,
-            circuit_breaker=ecs.DeploymentCircuitBreaker(rollback=True),
-            health_check_grace_period=cdk.Duration.seconds(90),
-            propagate_tags=ecs.PropagatedTagSource.SERVICE,  # the budget counts by tag
-            enable_ecs_managed_tags=True,
-        )
-        if place is not None:
-            service.associate_cloud_map_service(service=place, container_port=ENGINE_PORT)
-        return service
-
     def _behind(
         self, service: ecs.FargateService, port: int, container_port: int
     ) -> elb.ApplicationTargetGroup:
         listener = self.balancer.add_listener(
             f"Port{port}", port=port, protocol=elb.ApplicationProtocol.HTTP, open=False
         )
-        return listener.add_targets(
-            f"Targets{port}",
-            port=container_port,
-            protocol=elb.ApplicationProtocol.HTTP,
-            targets=[service],
-            deregistration_delay=cdk.Duration.seconds(DRAIN_SECONDS),
-            load_balancing_algorithm_type=elb.TargetGroupLoadBalancingAlgorithmType.LEAST_OUTSTANDING_REQUESTS,
-            health_check=elb.HealthCheck(
-                path="/healthz",
-                interval=cdk.Duration.seconds(10),
-                timeout=cdk.Duration.seconds(5),
-                healthy_threshold_count=2,
-                unhealthy_threshold_count=2,
-            ),
-        )
+        return put_behind(listener, f"Targets{port}", service, container_port)
 
     def _suppress_nags(self) -> None:
         suppress(

@@ -1,21 +1,22 @@
 """Contract of the stores of feeds, checked for every implementation."""
 
 import contextlib
+import datetime
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 from local.servers import PATIENCE
 from tests.building import rule
+from tests.commands import command
+from tests.feed_stores import Kept
 
-from tuppence.adapters.embedded.feed_file import FeedFile, FeedRecords
-from tuppence.adapters.postgres.feeds import Connections, PostgresFeeds, PostgresPeople
+from tuppence.adapters.postgres.feeds import Connections, PostgresPeople
 from tuppence.bootstrap.feeds import database_feeds
-from tuppence.bootstrap.local import fact_database, result_store, ruleset_store
+from tuppence.bootstrap.local import result_store, retain_feeds, ruleset_store
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES
 from tuppence.feed.choice import Outcome
@@ -27,8 +28,6 @@ from tuppence.results.packed import Layout, pack
 from tuppence.results.result import CustomerResults, Result, State, packed
 from tuppence.rules.ruleset import make_ruleset
 from tuppence.usecases.feed_ports import (
-    FeedData,
-    FeedLog,
     FeedStore,
     Received,
     ShownView,
@@ -56,85 +55,6 @@ def seen(item: ItemId, place: int) -> ViewedItem:
 
 
 VIEW = View(20_000, "ruleset", "standard:1", 5, (seen(ITEM, 0), seen(OTHER, 1)))
-
-
-class Kept:
-    """A store of feeds, opened as each of its users opens it.
-
-    Attributes:
-        remove: Erases a customer, as `tuppence forget` does.
-        open_store: Opens the store for a service.
-        data: The store for exports and erasures.
-        log: Opens the store for models and estimates.
-    """
-
-    def __init__(
-        self,
-        remove: Callable[[str], object],
-        open_store: Callable[[], FeedStore],
-        data: FeedData,
-        log: Callable[[], FeedLog],
-    ) -> None:
-        self.remove = remove
-        self.open_store = open_store
-        self.data = data
-        self.log = log
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def kept(request: pytest.FixtureRequest) -> Kept:
-    found: Kept = request.getfixturevalue(request.param)
-    return found
-
-
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Kept]:
-    customers = {"ann", "bob"}
-    opened: list[FeedFile] = []
-
-    def open_store() -> FeedStore:
-        opened.append(FeedFile(tmp_path, customers.__contains__))
-        return opened[-1]
-
-    records = FeedRecords(tmp_path)
-    yield Kept(customers.discard, open_store, records, lambda: records)
-    for one in opened:
-        one.close()
-
-
-class InDatabase:
-    """The memory of feeds in the database, for exports and erasures. Implements FeedData."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    def export(self, customer: str) -> Mapping[str, Any]:
-        with fact_database(self._url) as facts:
-            return facts.feed_of(customer)
-
-    def erase(self, customer: str) -> int:
-        with fact_database(self._url) as facts:
-            rows = facts.erase(customer)
-        return sum(count for table, count in rows.items() if table.startswith("feed_"))
-
-
-@pytest.fixture
-def postgresql(database: str, login: Callable[..., str]) -> Iterator[Kept]:
-    with psycopg.connect(database) as connection:
-        connection.execute(
-            "INSERT INTO tuppence.customers (id, currency) VALUES ('ann', 'GBP'), ('bob', 'GBP')"
-        )
-    feed, loader = login("feed_login", "feed"), login("loader_login", "loader")
-    opened: list[Connections] = []
-
-    def open_store() -> PostgresFeeds:
-        opened.append(Connections(feed, 2))
-        return PostgresFeeds(opened[-1])
-
-    data = InDatabase(loader)
-    yield Kept(data.erase, open_store, data, open_store)
-    for one in opened:
-        one.close()
 
 
 def name_of(customer: str) -> str:
@@ -273,12 +193,51 @@ def test_a_month_is_made_before_it_begins(postgresql: Kept, database: str) -> No
     assert len(postgresql.data.export("ann")["events"]) == 2
 
 
+def test_old_events_and_views_are_removed_and_answers_stay(
+    postgresql: Kept, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A year after two people have answered; one of them has answered again since."""
+    store = postgresql.open_store()
+    record(store, event("e1", EventKind.NOT_HELPFUL))
+    record(store, event("e1", EventKind.SEEN), customer="bob")
+    now = NOW + 365 * DAY
+    monkeypatch.setattr(
+        "tuppence.cli.database.today",
+        lambda: datetime.date(1970, 1, 1) + datetime.timedelta(now // DAY),
+    )
+    later = View(20_365, "ruleset", "standard:1", 5, (seen(ITEM, 0),))
+    one = Happened("e2", EventKind.SEEN, ITEM, "later", now)
+    record_events(store, "ann", {"later": later}, [one], STANDARD, now)
+    retain = ("database", "retain", "--database", database, "--months")
+    assert "removed: 0 months of events, 0 views" in command(*retain, 13)
+    assert "removed: 1 months of events, 2 views" in command(*retain, 6)
+    kept = postgresql.data.export("ann")
+    assert [row["id"] for row in kept["events"]] == ["e2"]
+    assert [row["id"] for row in kept["views"]] == ["later"]
+    assert store.kept("ann").states[ITEM].answered is EventKind.NOT_HELPFUL
+    assert [one.id for one in store.log()] == ["later"]  # type: ignore[attr-defined]
+    again = event("e1", EventKind.NOT_HELPFUL)._replace(view=name_of("ann"))
+    (refused,) = record_events(store, "ann", {again.view: VIEW}, [again], STANDARD, now).refused
+    assert refused.code == "feed.old", "it cannot be counted twice"
+
+
+def test_events_that_may_be_sent_again_cannot_be_removed(
+    postgresql: Kept, database: str, login: Callable[..., str]
+) -> None:
+    record(postgresql.open_store(), event("e1", EventKind.SEEN))
+    young = datetime.datetime.now(tz=datetime.UTC).date() - datetime.timedelta(91)
+    with pytest.raises(UserError, match="kept for at least 92 days"):
+        retain_feeds(database, young)
+    with pytest.raises(UserError):
+        retain_feeds(login("feed_login", "feed"), datetime.date(2024, 1, 1))
+
+
 def test_a_service_makes_the_months_to_come_when_it_starts(
     database: str, login: Callable[..., str], tmp_path: Path
 ) -> None:
     now, url = NOW + 24 * DAY, login("feed_login", "feed")
     where = (str(tmp_path / "results.sqlite"), str(tmp_path / "rulesets"))
-    database_feeds(url, *where, 1, None, PURPOSES, lambda: now).close()
+    database_feeds(url, *where, "", 1, None, PURPOSES, lambda: now).close()
     with psycopg.connect(database) as connection:
         made = connection.execute(
             "SELECT inhrelid::regclass::text FROM pg_inherits "
@@ -363,6 +322,7 @@ def test_all_that_is_kept_of_a_person_is_exported_and_erased(kept: Kept) -> None
         "views": 1,
         "states": 1,
         "preferences": 1,
+        "deliveries": 0,
     }
     (event_row,), (view_row,) = found["events"], found["views"]
     assert event_row["event"]["kind"] == "acknowledged"

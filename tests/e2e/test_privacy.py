@@ -1,5 +1,6 @@
 """Checks the rights of a person: to get all data held about them, and to have it erased."""
 
+import contextlib
 import io
 import json
 import shutil
@@ -11,11 +12,13 @@ import pytest
 from tests.building import copy_rules
 from tests.commands import command
 from tests.conftest import Run
-from tests.contract.test_feed_stores import NOW, VIEW, name_of
+from tests.contract.test_feed_stores import NOW, TOLD, VIEW, name_of
 
 from tuppence.adapters.embedded import sqlite
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.outbox_file import OutboxFile
+from tuppence.adapters.embedded.people import StorePeople
 from tuppence.adapters.embedded.privacy import PersonalFolder
 from tuppence.adapters.embedded.rejects import Rejects
 from tuppence.adapters.embedded.store_folder import StoreFolder
@@ -25,6 +28,7 @@ from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES
 from tuppence.facts.rows import OF_CUSTOMER
 from tuppence.feed.items import EventKind
+from tuppence.feed.news import Delivery, ToldItem
 from tuppence.feel.values import Date
 from tuppence.usecases.erase_customer import erase_from_store
 from tuppence.usecases.record_events import answer_item
@@ -140,11 +144,25 @@ def dismiss_all(store: Path, customer: str) -> None:
     deps.close()
 
 
+def tell(store: Path, customer: str) -> None:
+    """Keep a delivery to a customer, as a service does that plans it."""
+    people = StorePeople(StoreFolder(store), PURPOSES, None)
+    told = tuple(ToldItem(one.item, one.told) for one in VIEW.candidates if one.told)
+    with (
+        contextlib.closing(people),
+        contextlib.closing(OutboxFile(store, people.has_customer)) as outbox,
+        outbox.change(customer) as change,
+    ):
+        change.write({f"dlv_{customer}": Delivery("mail", told, NOW, NOW)}, ())
+
+
 def test_what_a_customer_did_with_their_feed_is_exported_and_erased(
     money: Path, tuppence: Run
 ) -> None:
     dismiss_all(money, ANN)
     dismiss_all(money, BOB)
+    tell(money, ANN)
+    tell(money, BOB)
     found = json.loads(tuppence("export", ANN, "--store", money).stdout)["feed"]
     states = {f"{row['rule_id']}.{Date(row['turn'])}" for row in found["states"]}
     assert states == {str(one.item) for one in VIEW.candidates}
@@ -153,16 +171,19 @@ def test_what_a_customer_did_with_their_feed_is_exported_and_erased(
         "views": 1,
         "states": 2,
         "preferences": 0,
+        "deliveries": 1,
     }
+    (told,) = found["deliveries"]
+    assert told["delivery"]["items"][0][1]["values"] == TOLD.values
     accounts = [account_of(money, ANN)]
     assert "feed.sqlite" in look_for(money, ANN, accounts).left
     done = tuppence("forget", ANN, "--store", money, "--yes")
-    assert "5 rows of feeds" in done.stdout
+    assert "6 rows of feeds" in done.stdout
     assert look_for(money, ANN, accounts).left == ()
     for path in money.glob("feed.sqlite*"):
         assert ANN.encode() not in path.read_bytes()
     theirs = json.loads(tuppence("export", BOB, "--store", money).stdout)["feed"]
-    assert len(theirs["states"]) == 2
+    assert (len(theirs["states"]), len(theirs["deliveries"])) == (2, 1)
     assert "feed.sqlite" in tuppence("store", "check", "--store", money).stdout
 
 

@@ -1,4 +1,4 @@
-"""What stands out is the same in columns and in the reference, near every threshold."""
+"""Checks that the same stands out in columns and in the reference, near every threshold."""
 
 from collections import Counter
 from typing import Any

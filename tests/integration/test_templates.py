@@ -17,12 +17,15 @@ from local.cloud import STACKS, synthesise
 from local.servers import MissingError
 from tests.building import ROOT
 
-from tuppence.capacity import cost
+from tuppence.adapters.aws.person_table import INDEX
+from tuppence.capacity import cost, feed_cost
 from tuppence.capacity.environments import ENVIRONMENTS as SETTINGS
 
 REVIEWED = Path(__file__).with_name("resources.txt")
 ENVIRONMENTS = ("dev", "prod")
 Resources = dict[str, dict[str, Any]]
+KEEPING = (*("Query", "GetItem", "BatchGetItem", "PutItem", "DeleteItem", "ConditionCheckItem"),)
+"""What is done with a table to keep feeds in it."""
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +133,7 @@ def test_services_run_as_nobody_from_what_they_cannot_write(resources: Resources
         for _, task in of(resources, "AWS::ECS::TaskDefinition")
         for container in task["ContainerDefinitions"]
     ]
-    assert len(containers) == 4
+    assert len(containers) == 5
     for container in containers:
         assert container["ReadonlyRootFilesystem"]
         assert container["User"] == "10001"
@@ -378,6 +381,57 @@ def test_nothing_leads_to_the_internet(resources: Resources) -> None:
             assert rule["CidrIp"] == "10.0.0.0/16", name
 
 
+def test_apps_reach_feeds_alone_and_through_a_gateway_with_a_web_acl(resources: Resources) -> None:
+    paths = {p["PathPart"] for _, p in of(resources, "AWS::ApiGateway::Resource")}
+    assert paths == {"v1", "{below+}"}, "metrics and health stay inside"
+    ((_, method),) = of(resources, "AWS::ApiGateway::Method")
+    integration = method["Integration"]
+    assert (integration["Type"], integration["ConnectionType"]) == ("HTTP_PROXY", "VPC_LINK")
+    assert json.dumps(integration["Uri"]).endswith(':8603/v1/{below}"]]}')
+    assert "Balancer" in json.dumps(integration["IntegrationTarget"])
+    ((_, stage),) = of(resources, "AWS::ApiGateway::Stage")
+    (limit,) = stage["MethodSettings"]
+    assert limit["ThrottlingRateLimit"] >= 100
+    ((_, link),) = of(resources, "AWS::ApiGatewayV2::VpcLink")
+    assert "Gateway" in json.dumps(link["SecurityGroupIds"])
+    ((_, protection),) = of(resources, "AWS::WAFv2::WebACLAssociation")
+    assert "/stages/" in json.dumps(protection["ResourceArn"])
+    ((_, acl),) = of(resources, "AWS::WAFv2::WebACL")
+    limits = [
+        rule["Statement"]["RateBasedStatement"]
+        for rule in acl["Rules"]
+        if "RateBasedStatement" in rule["Statement"]
+    ]
+    by_token, by_address = limits
+    assert by_token["CustomKeys"][0]["Header"]["Name"] == "authorization"
+    assert "NotStatement" in by_address["ScopeDownStatement"], "an app's backend has one address"
+    assert len(acl["Rules"]) == feed_cost.RULES
+    for rule in (acl, *acl["Rules"]):
+        assert rule["VisibilityConfig"]["SampledRequestsEnabled"] is False, "samples have tokens"
+
+
+def test_the_service_of_feeds_may_read_results_and_keep_feeds(resources: Resources) -> None:
+    policy = one(resources, "AWS::IAM::Policy", "FeedTaskTaskRoleDefaultPolicy")
+    allowed: dict[str, set[str]] = {}
+    for statement in policy["PolicyDocument"]["Statement"]:
+        actions = statement["Action"]
+        place = json.dumps(statement["Resource"])
+        for store in ("Results", "Feeds", "Rulesets"):
+            if store in place:
+                allowed.setdefault(store, set()).update(
+                    [actions] if isinstance(actions, str) else actions
+                )
+    assert allowed["Results"] == {"dynamodb:Query"}
+    assert allowed["Rulesets"] == {"s3:GetObject", "s3:ListBucket"}
+    assert allowed["Feeds"] == {f"dynamodb:{name}" for name in KEEPING}
+    table = one(resources, "AWS::DynamoDB::Table", "Feeds")
+    keys = [key["AttributeName"] for key in table["KeySchema"]]
+    (index,) = table["GlobalSecondaryIndexes"]
+    assert (keys, index["IndexName"]) == (["owner", "entry"], INDEX)
+    assert [key["AttributeName"] for key in index["KeySchema"]] == ["outbox", "due"]
+    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+
+
 def test_no_role_may_do_everything(resources: Resources) -> None:
     free = re.compile(r"^(xray|ec2|ecr:GetAuthorizationToken|servicediscovery:DiscoverInstances)")
     statements = [
@@ -424,6 +478,7 @@ def test_every_alarm_notifies_a_topic_and_has_a_runbook_with_the_first_three_com
     }
     wanted |= {"OldFiles", "TakeInFailures", "DeadArrivals"}
     wanted |= {"RefusedItems", "RelayErrors", "BalancerErrors", "NoEngine", "NoRelay", "Crashes"}
+    wanted |= {"NoFeed", "FeedErrors", "GatewayErrors", "FeedsThrottles"}
     wanted |= {"NightLate"} if templates[0] == "prod" else set()
     found = {re.sub("[0-9A-F]{8}$", "", name) for name in alarms}
     assert wanted <= found
@@ -434,7 +489,9 @@ def test_every_alarm_notifies_a_topic_and_has_a_runbook_with_the_first_three_com
         assert re.sub("[0-9A-F]{8}$", "", name) in sections[section], "the section names its alarms"
         assert len(re.findall(r"^    \w.*$", sections[section], re.MULTILINE)) >= 3, section
         assert alarm["AlarmActions"], name
-    for label in ("NoEngine", "NoRelay") + (("NightLate",) if templates[0] == "prod" else ()):
+    for label in ("NoEngine", "NoRelay", "NoFeed") + (
+        ("NightLate",) if templates[0] == "prod" else ()
+    ):
         silent = one(resources, "AWS::CloudWatch::Alarm", label)
         assert silent["TreatMissingData"] == "breaching", "without tasks there is no metric"
     for label, service in (("EngineErrors", "rules-engine"), ("RelayErrors", "sql-relay")):
@@ -449,12 +506,16 @@ def test_the_cost_counts_every_resource_that_is_charged_by_the_month(
     endpoints = [p for _, p in of(resources, "AWS::EC2::VPCEndpoint")]
     interfaces = [p for p in endpoints if p["VpcEndpointType"] == "Interface"]
     assert len(interfaces) == cost.ENDPOINTS
-    assert len(list(of(resources, "AWS::SecretsManager::Secret"))) == cost.SECRETS
+    assert len(list(of(resources, "AWS::SecretsManager::Secret"))) == (
+        cost.SECRETS + feed_cost.SECRETS
+    )
     unscheduled = templates[0] == "dev"  # no run of it can be late
-    assert len(list(of(resources, "AWS::CloudWatch::Alarm"))) == cost.ALARMS - unscheduled
+    assert len(list(of(resources, "AWS::CloudWatch::Alarm"))) == (
+        cost.ALARMS + feed_cost.ALARMS - unscheduled
+    )
     assert len(list(of(resources, "AWS::KMS::Key"))) == 1
     services = len(list(of(resources, "AWS::ECS::Service")))
-    assert 10 * (1 + 2 * services) + 5 * services + 3 == cost.INSIGHTS
+    assert 10 * (1 + 2 * services) + 5 * services + 3 == cost.INSIGHTS + feed_cost.INSIGHTS
     assert len(list(of(resources, "AWS::CloudWatch::Dashboard"))) == 1
 
 

@@ -6,6 +6,8 @@ They are built once in a process, from the environment variables that the infras
 import datetime
 import functools
 import os
+import secrets
+import time
 import zoneinfo
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,6 +27,8 @@ from tuppence.rules.value_names import value_names
 from tuppence.usecases.fleet.watching import Night
 
 if TYPE_CHECKING:
+    from tuppence.adapters.aws.feeds import DynamoFeeds
+    from tuppence.adapters.aws.outbox import DynamoOutbox
     from tuppence.adapters.aws.results import DynamoResults
     from tuppence.adapters.engines import HttpEngine, HttpEvaluations
     from tuppence.adapters.relay import Relay
@@ -289,6 +293,32 @@ def dynamo_results(table: str, rulesets: "RulesetStore") -> "Callable[[], Dynamo
 
     shared = client("dynamodb")
     return lambda: DynamoResults(shared, table, layout_of)
+
+
+def dynamo_feeds(
+    where: str, has_customer: Callable[[str], bool], clock: Callable[[], int]
+) -> "tuple[DynamoFeeds, DynamoOutbox]":
+    """Return what is kept of feeds in a table, and its deliveries.
+
+    Args:
+        where: The table, such as dynamodb://table.
+        has_customer: Returns whether there is a customer of a name.
+        clock: Returns the time, in milliseconds since 1970-01-01.
+
+    Raises:
+        UserError: The address is not one of a table.
+    """
+    from tuppence.adapters.aws.feeds import DynamoFeeds  # noqa: PLC0415
+    from tuppence.adapters.aws.outbox import DynamoOutbox  # noqa: PLC0415
+    from tuppence.adapters.aws.person_table import PersonTable, Tools  # noqa: PLC0415
+
+    name = where.removeprefix("dynamodb://")
+    if name == where or not name:
+        hint = "write it as dynamodb://TABLE"
+        raise UserError("feeds.address", f"{where!r} is not a table of feeds", hint)
+    tools = Tools(has_customer, clock, time.sleep, lambda: secrets.token_hex(16))
+    table = PersonTable(client("dynamodb"), name, tools)
+    return DynamoFeeds(table), DynamoOutbox(table)
 
 
 def _rulesets(config: Settings) -> S3Rulesets:

@@ -1,5 +1,6 @@
 """Composes the feed as a service, and the page that shows it, with real adapters."""
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from tuppence.bootstrap.local import (
 from tuppence.bootstrap.store_feed import feed_policy
 from tuppence.feed.items import DAY
 from tuppence.feel.values import Date
+from tuppence.usecases.deliver import unsubscribe
 from tuppence.usecases.explain_result import explain_kept_result
 from tuppence.usecases.feed_ports import read_each
 from tuppence.usecases.order_feed import no_model
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     from tuppence.adapters.embedded.people import StorePeople
     from tuppence.services.feed.app import FeedDependencies
+    from tuppence.usecases.delivery_ports import Outbox
+    from tuppence.usecases.feed_ports import FeedStore
 
 
 def feed_service(
@@ -75,20 +79,32 @@ def _feeds_of(
 ) -> "tuple[FeedDependencies, StorePeople]":
     with extra("feed"):
         from tuppence.adapters.embedded.feed_file import FeedFile  # noqa: PLC0415
+        from tuppence.adapters.embedded.outbox_file import OutboxFile  # noqa: PLC0415
         from tuppence.adapters.embedded.people import StorePeople  # noqa: PLC0415
         from tuppence.services.feed.app import FeedDependencies  # noqa: PLC0415
 
     policy = feed_policy(policy_file, store.schema)
     people = StorePeople(store, purposes, policy.vulnerable)
     file = FeedFile(store.path, people.has_customer)
+    outbox = OutboxFile(store.path, people.has_customer)
 
     def close() -> None:
+        outbox.close()
         file.close()
         people.close()
 
-    explain, model = _explainer(store, purposes), store.models.published
-    read = read_each(people, file)
-    deps = FeedDependencies(people, file, read, explain, policy, clock, people.check, close, model)
+    deps = FeedDependencies(
+        people,
+        file,
+        read_each(people, file),
+        _explainer(store, purposes),
+        functools.partial(unsubscribe, outbox, file),
+        policy,
+        clock,
+        people.check,
+        close,
+        store.models.published,
+    )
     return deps, people
 
 
@@ -96,6 +112,7 @@ def database_feeds(
     url: str,
     results: str,
     rulesets: str,
+    feeds_table: str,
     connections: int,
     policy_file: Path | None,
     purposes: frozenset[str],
@@ -108,6 +125,8 @@ def database_feeds(
         url: Address of the database; the login has the role feed.
         results: The results: a file, or a table such as dynamodb://table.
         rulesets: The rulesets: a folder, or s3://bucket/prefix/.
+        feeds_table: The memory of feeds: a table, such as dynamodb://table; or empty for the
+            database.
         connections: Maximum number of connections.
         policy_file: The file of the policy; None for the standard one.
         purposes: Consents for these count, and for no others.
@@ -124,6 +143,7 @@ def database_feeds(
             PostgresFeeds,
             PostgresPeople,
         )
+        from tuppence.adapters.postgres.outbox import PostgresOutbox  # noqa: PLC0415
     with extra("feed"):
         from tuppence.services.feed.app import FeedDependencies  # noqa: PLC0415
 
@@ -133,9 +153,18 @@ def database_feeds(
     known = ruleset_store(rulesets)
     kept = result_store(results, known)
     people = PostgresPeople(pool, kept, known, purposes, policy.vulnerable)
-    feeds = PostgresFeeds(pool)
-    for day in (clock() // DAY, clock() // DAY + AHEAD_DAYS):
-        feeds.make_month(day)
+    feeds: FeedStore
+    outbox: Outbox
+    if feeds_table:
+        with extra("aws"):
+            from tuppence.bootstrap.aws import dynamo_feeds  # noqa: PLC0415
+
+        feeds, outbox = dynamo_feeds(feeds_table, people.has_customer, clock)
+    else:
+        outbox, in_database = PostgresOutbox(pool), PostgresFeeds(pool)
+        for day in (clock() // DAY, clock() // DAY + AHEAD_DAYS):
+            in_database.make_month(day)
+        feeds = in_database
 
     def explain(customer: str, rule_id: str, today: Date) -> Mapping[str, Any]:
         with fact_database(url) as facts:
@@ -144,7 +173,16 @@ def database_feeds(
 
     published = no_model if models is None else ModelDirectory(models).published
     return FeedDependencies(
-        *(people, feeds, people.read, explain, policy, clock, people.check, pool.close, published)
+        people,
+        feeds,
+        read_each(people, feeds) if feeds_table else people.read,
+        explain,
+        functools.partial(unsubscribe, outbox, feeds),
+        policy,
+        clock,
+        people.check,
+        pool.close,
+        published,
     )
 
 

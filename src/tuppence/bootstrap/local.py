@@ -1,6 +1,7 @@
 """Composes the use cases of the command line with adapters for one machine."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from tuppence.facts.schema import Schema
     from tuppence.results.result import ResultStore
     from tuppence.rules.ruleset import RulesetStore
+    from tuppence.usecases.feed_ports import FeedData
     from tuppence.usecases.import_bank_data import ImportDependencies
     from tuppence.usecases.propose_mapping import ProposalDependencies
     from tuppence.usecases.run_night import NightDependencies
@@ -138,6 +140,14 @@ def migrate_database(url: str, to: str) -> tuple[str, str]:
         from tuppence.adapters.postgres.migrating import migrate  # noqa: PLC0415 - an extra
 
     return migrate(url, to)
+
+
+def retain_feeds(url: str, first: date) -> tuple[int, int]:
+    """Remove old events and views of feeds; return the number of months, and of views."""
+    with extra("database"):
+        from tuppence.adapters.postgres.migrating import retain_feeds  # noqa: PLC0415 - an extra
+
+    return retain_feeds(url, first)
 
 
 def make_login(url: str, name: str, password: str, roles: Sequence[str]) -> None:
@@ -251,6 +261,24 @@ def results_of_services(where: str, rulesets: "RulesetStore") -> "ResultStore":
         hint = "name the file that the engines keep their results in"
         raise UserError("results.missing", f"{where}: there are no results here", hint)
     return result_store(where, rulesets)()
+
+
+def feeds_of_services(where: str) -> "FeedData | None":
+    """Return what is kept of feeds outside of the database; None if the database keeps it.
+
+    Args:
+        where: The table, such as dynamodb://table; empty for the database.
+
+    Raises:
+        UserError: The address is not one of a table.
+    """
+    if not where:
+        return None
+    with extra("aws"):
+        from tuppence.bootstrap.aws import dynamo_feeds  # noqa: PLC0415
+
+    feeds, _ = dynamo_feeds(where, lambda _: False, lambda: time.time_ns() // 1_000_000)
+    return feeds
 
 
 def tokens_of_services(key: Path | None, customer: str) -> Tokens:

@@ -43,9 +43,9 @@ metrics, and three lines of AWS. An assumption."""
 ENDPOINTS: Final = 7
 """Number of VPC endpoints in the templates."""
 SECRETS: Final = 6
-"""Number of secrets in the templates."""
+"""Number of secrets in the templates, without those of feeds."""
 ALARMS: Final = 35
-"""Number of alarms in the templates."""
+"""Number of alarms in the templates, without those of feeds."""
 METRICS: Final = 20
 """Number of metrics that the functions write."""
 SERVICE_METRICS: Final = 21
@@ -102,7 +102,7 @@ def monthly(
         "GB-seconds",
         prices.of("lambda_gb_second"),
     )
-    yield _millions(
+    yield millions(
         "functions, calls",
         f"({run.pages:,} pages + {run.items:,} items) / {MESSAGES_PER_CALL} x {at}",
         calls,
@@ -111,14 +111,14 @@ def monthly(
     )
     requests = 3 / MESSAGES_PER_CALL
     sent = f"(send, receive, delete) / {MESSAGES_PER_CALL} x {at}"
-    yield _millions(
+    yield millions(
         "queue of customers",
         f"{run.pages:,} pages x {sent}",
         run.pages * requests * runs,
         "requests",
         prices.of("sqs_million_standard"),
     )
-    yield _millions(
+    yield millions(
         "queue of items",
         f"{run.items:,} items x {sent}",
         run.items * requests * runs,
@@ -206,7 +206,7 @@ def _services(environment: Environment, prices: Prices, run: Run, runs: float) -
         f"{floor} x {HOURS:,.0f} h + {work:,.2f} h a run x {runs:,.0f} runs",
         floor * HOURS + work * runs,
         "task-hours",
-        _task(prices, ENGINE_TASK),
+        task_hour(prices, ENGINE_TASK),
     )
     work = run.relay_seconds / (RELAY_TASK.cpu / 1_024) / BUSY / 3_600
     always = environment.relay_tasks * HOURS
@@ -215,11 +215,11 @@ def _services(environment: Environment, prices: Prices, run: Run, runs: float) -
         f"the larger of {environment.relay_tasks} x {HOURS:,.0f} h and {work:,.2f} h a run",
         max(always, work * runs),
         "task-hours",
-        _task(prices, RELAY_TASK),
+        task_hour(prices, RELAY_TASK),
     )
 
 
-def _task(prices: Prices, size: TaskSize) -> float:
+def task_hour(prices: Prices, size: TaskSize) -> float:
     """Return the price of an hour of a task in US dollars."""
     cpu = size.cpu / 1_024 * prices.of("fargate_cpu_hour")
     return cpu + size.memory / 1_024 * prices.of("fargate_gb_hour")
@@ -239,7 +239,7 @@ def _database(
         prices.of("aurora_acu_hour"),
     )
     pages = work.database.pages_by_customer
-    yield _millions(
+    yield millions(
         "database, pages",
         f"{run.visits:,} visits x {pages:,.0f} pages x {runs:,.0f} runs, none in memory",
         run.visits * pages * runs,
@@ -260,14 +260,14 @@ def _tables(prices: Prices, work: Work, shape: Shape, run: Run, runs: float) -> 
     size = work.results.bytes_by_item
     units = math.ceil(size / WRITE_BYTES)
     write, read = prices.of("dynamodb_million_writes"), prices.of("dynamodb_million_reads")
-    yield _millions(
+    yield millions(
         "results, writes",
         f"{run.evaluations:,} results x {shape.written:.1%} written x {runs:,.0f} runs",
         run.writes * units * runs,
         "units",
         write,
     )
-    yield _millions(
+    yield millions(
         "results, reads",
         f"{run.reads:,.0f} units of {READ_BYTES // 1_024} kB x {runs:,.0f} runs",
         run.reads * runs,
@@ -284,14 +284,14 @@ def _tables(prices: Prices, work: Work, shape: Shape, run: Run, runs: float) -> 
     listed = (
         math.ceil(CUSTOMERS_PER_PAGE * PAGES_AT_ONCE * NAME_BYTES / WRITE_BYTES) / PAGES_AT_ONCE
     )
-    yield _millions(
+    yield millions(
         "ledger, writes",
         f"({run.pages:,} pages x {1 + listed:.1f} + {run.items:,} items) x {runs:,.0f} runs",
         (run.pages * (1 + listed) + run.items) * runs,
         "units",
         write,
     )
-    yield _millions(
+    yield millions(
         "ledger, reads",
         f"{run.items:,} items / {MESSAGES_PER_CALL} x {runs:,.0f} runs",
         run.items / MESSAGES_PER_CALL * runs,
@@ -330,5 +330,6 @@ def _network(
     )
 
 
-def _millions(component: str, formula: str, quantity: float, unit: str, usd: float) -> Line:
+def millions(component: str, formula: str, quantity: float, unit: str, usd: float) -> Line:
+    """Return a line whose quantity is counted in millions."""
     return Line(component, formula, quantity / 1e6, f"M {unit}", usd)

@@ -23,6 +23,7 @@ class TaskSize:
 
 ENGINE_TASK: Final = TaskSize(1_024, 2_048)
 RELAY_TASK: Final = TaskSize(512, 1_024)
+FEED_TASK: Final = TaskSize(512, 2_048)
 TAKE_IN_TASK: Final = TaskSize(1_024, 8_192)
 FUNCTION_MEMORY: Final = 512
 """Memory of the functions of a run, in MiB."""
@@ -55,6 +56,8 @@ class Environment:
         items_per_engine: Number of waiting items for each running engine above which more engines
             are started.
         relay_tasks: Number of relays.
+        feed_tasks: Number of tasks of the service of feeds.
+        feed_requests: Requests for feeds a second above which the gateway refuses further ones.
         database_units: Minimum and maximum of Aurora capacity units; a unit has about 2 GiB.
         readers: Number of read replicas of the database.
         warm_reads: Read units a second that the table of results provides from the start.
@@ -85,6 +88,8 @@ class Environment:
     engine_ceiling: int = 4
     items_per_engine: int = 2_000
     relay_tasks: int = 1
+    feed_tasks: int = 1
+    feed_requests: int = 100
     database_units: tuple[float, float] = (0.5, 4)
     readers: int = 0
     warm_reads: int = 12_000
@@ -117,6 +122,8 @@ ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
             publish_schedule="cron(0 2 * * ? *)",
             engine_floor=2,
             relay_tasks=2,
+            feed_tasks=2,
+            feed_requests=500,
             monthly_budget=800,
         ),
         "prod": Environment(
@@ -127,6 +134,8 @@ ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
             engine_floor=2,
             engine_ceiling=20,
             relay_tasks=3,
+            feed_tasks=3,
+            feed_requests=2_000,
             database_units=(1, 32),
             readers=1,
             warm_reads=40_000,

@@ -54,6 +54,9 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "relevance": Command(
         "relevance", "Learn the order of feeds, show and judge it, and publish it."
     ),
+    "deliver": Command(
+        "deliver", "Tell people, or an app's backend, what is new in feeds since they were told."
+    ),
     "explain": Command(
         "explain",
         "Explain the result of a rule: its clauses, their values, and the transactions used.",

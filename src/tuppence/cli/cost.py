@@ -7,6 +7,7 @@ import typer
 
 from tuppence.capacity.cost import Estimate, Line, estimate
 from tuppence.capacity.environments import ENVIRONMENTS
+from tuppence.capacity.feed_cost import feed_monthly
 from tuppence.capacity.quotas import quotas
 from tuppence.capacity.run import Load
 from tuppence.capacity.tables import read_prices, read_work
@@ -45,14 +46,16 @@ def register(app: typer.Typer) -> None:
             message = f"there is no environment {env!r}"
             raise UserError("cost.environment", message, f"choose one of {', '.join(ENVIRONMENTS)}")
         load = Load(customers, rules, runs_per_day)
-        found = estimate(ENVIRONMENTS[env], read_prices(prices), read_work(), load)
+        known = read_prices(prices)
+        found = estimate(ENVIRONMENTS[env], known, read_work(), load)
+        feeds = tuple(feed_monthly(ENVIRONMENTS[env], known, customers))
         if format_ is Format.JSON:
-            print_json(_document(found))
+            print_json(_document(found, feeds))
         else:
-            _print(found)
+            _print(found, feeds)
 
 
-def _document(found: Estimate) -> dict[str, Any]:
+def _document(found: Estimate, feeds: tuple[Line, ...]) -> dict[str, Any]:
     def lines(bill: tuple[Line, ...]) -> list[dict[str, Any]]:
         return [{**line._asdict(), "usd": round(line.usd, 4)} for line in bill]
 
@@ -65,13 +68,15 @@ def _document(found: Estimate) -> dict[str, Any]:
         "monthly": lines(found.ours),
         "monthly_usd": round(found.usd, 2),
         "first_run_usd": round(found.first_run, 2),
+        "feeds": lines(feeds),
+        "feeds_usd": round(sum(line.usd for line in feeds), 2),
         "quotas": [one._asdict() for one in quotas(found.environment)],
         "published_shape": lines(found.published),
         "published_shape_usd": round(found.published_usd, 2),
     }
 
 
-def _print(found: Estimate) -> None:
+def _print(found: Estimate, feeds: tuple[Line, ...]) -> None:
     load, prices, work = found.load, found.prices, found.work
     often = "1 run" if load.runs_per_day == 1 else f"{load.runs_per_day:g} runs"
     echo(
@@ -98,6 +103,10 @@ def _print(found: Estimate) -> None:
     for one in quotas(found.environment):
         echo(f"quota of {one.service}: {one.name}, at least {one.needed:,}")
     echo(f"the published shape costs {found.published_usd / found.usd:,.1f} times as much")
+    echo("\nfeeds, if people look at them as often as is assumed:\n")
+    bill = [(one.component, _formula(one), f"{one.usd:,.2f}") for one in feeds]
+    bill.append(("total", "", f"{sum(one.usd for one in feeds):,.2f}"))
+    console().print(table(heads[:3], bill, heads[2:3]))
 
 
 def _formula(line: Line) -> str:

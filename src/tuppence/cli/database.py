@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from tuppence.bootstrap.local import call_convert, make_login, migrate_database
-from tuppence.cli.output import Database, echo
+from tuppence.bootstrap.local import call_convert, make_login, migrate_database, retain_feeds
+from tuppence.cli.output import Database, echo, today
 from tuppence.structured import read_secret
 
 
@@ -44,6 +44,12 @@ def register(program: typer.Typer) -> None:
         password: Annotated[
             str, typer.Option(help="Password of that login: a file, or env:NAME.")
         ] = "",
+        feed: Annotated[
+            str, typer.Option(help="Also create a login of this name for the service of feeds.")
+        ] = "",
+        feed_password: Annotated[
+            str, typer.Option(help="Password of that login: a file, or env:NAME.")
+        ] = "",
         loader: Annotated[
             str, typer.Option(help="Also create a login of this name that may load facts.")
         ] = "",
@@ -63,6 +69,8 @@ def register(program: typer.Typer) -> None:
         """
         if bool(reader) != bool(password):
             raise typer.BadParameter("--reader and --password go together")
+        if bool(feed) != bool(feed_password):
+            raise typer.BadParameter("--feed and --feed-password go together")
         if bool(loader) != bool(loader_password):
             raise typer.BadParameter("--loader and --loader-password go together")
         before, after = migrate_database(database, to)
@@ -70,6 +78,9 @@ def register(program: typer.Typer) -> None:
         if reader:
             make_login(database, reader, read_secret(password), ["reader"])
             echo(f"{reader} may read")
+        if feed:
+            make_login(database, feed, read_secret(feed_password), ["feed"])
+            echo(f"{feed} may keep feeds")
         if loader:
             make_login(database, loader, read_secret(loader_password), ["loader"])
             echo(f"{loader} may load")
@@ -94,5 +105,25 @@ def register(program: typer.Typer) -> None:
         """
         make_login(database, name, read_secret(password), [one.value for one in role])
         echo(f"{name}: {', '.join(role)}")
+
+    @app.command(epilog="Example: `tuppence database retain --months 13`")
+    def retain(
+        database: Database,
+        months: Annotated[
+            int,
+            typer.Option(min=4, max=1200, help="Months to keep before the present one."),
+        ] = 13,
+    ) -> None:
+        """Remove events and views of feeds that are older, and nothing else.
+
+        What people answered stays, since states sum it up. The login must own the tables. Events
+        of 90 days may be sent again, so at least four months are kept. Learned orders do not see
+        what was removed.
+        """
+        day = today()
+        index = day.year * 12 + day.month - 1 - months
+        first = day.replace(year=index // 12, month=index % 12 + 1, day=1)
+        partitions, views = retain_feeds(database, first)
+        echo(f"kept from {first} on; removed: {partitions:,} months of events, {views:,} views")
 
     program.add_typer(app)

@@ -10,6 +10,7 @@ import typer
 from tuppence.bootstrap.learning import learning_of_services, renew_models_of
 from tuppence.bootstrap.local import (
     fact_database,
+    feeds_of_services,
     open_store,
     personal_folder,
     results_of_services,
@@ -53,6 +54,13 @@ Results = Annotated[
 Rulesets = Annotated[
     str, typer.Option(help="With a database: a folder, or s3://bucket/prefix/.", show_default=False)
 ]
+Feeds = Annotated[
+    str,
+    typer.Option(
+        help="With a database: what is kept of feeds, if it is in dynamodb://table.",
+        show_default=False,
+    ),
+]
 Key = Annotated[
     Path | None,
     typer.Option(
@@ -70,6 +78,7 @@ class Services(NamedTuple):
     results: str
     rulesets: str
     key: Path | None
+    feeds: str
 
 
 def register(app: typer.Typer) -> None:
@@ -83,6 +92,7 @@ def register(app: typer.Typer) -> None:
         results: Results = "",
         rulesets: Rulesets = "",
         key: Key = None,
+        feeds: Feeds = "",
     ) -> None:
         """Export all data about a customer as JSON, with an explanation of every result.
 
@@ -90,13 +100,14 @@ def register(app: typer.Typer) -> None:
         result with the clauses, values and transactions that it came from, and what they were shown
         in feeds and did there.
         """
-        where = _where(store, database, results, rulesets, key)
+        where = _where(store, database, results, rulesets, key, feeds)
         if isinstance(where, Services):
             known = ruleset_store(where.rulesets)
             found = results_of_services(where.results, known)
             with fact_database(where.database) as facts:
                 tokens = tokens_of_services(where.key, customer)
-                print_json(export_from_services(facts, found, known, tokens, customer))
+                kept = feeds_of_services(where.feeds)
+                print_json(export_from_services(facts, found, known, tokens, customer, kept))
         else:
             print_json(export_from_store(personal_folder(open_store(where)), customer))
 
@@ -109,6 +120,7 @@ def register(app: typer.Typer) -> None:
         results: Results = "",
         rulesets: Rulesets = "",
         key: Key = None,
+        feeds: Feeds = "",
         models: Annotated[
             Path | None,
             typer.Option(
@@ -132,7 +144,7 @@ def register(app: typer.Typer) -> None:
         Facts, consents, results and rows that imports set aside are erased, but not copies, nor
         backups of a database. This cannot be undone.
         """
-        where = _where(store, database, results, rulesets, key)
+        where = _where(store, database, results, rulesets, key, feeds)
         if not yes:
             named = "the database and the results" if isinstance(where, Services) else where
             typer.confirm(printable(f"erase all of {customer} from {named}, for good"), abort=True)
@@ -145,6 +157,7 @@ def register(app: typer.Typer) -> None:
                     tokens_of_services(where.key, customer),
                     customer,
                     functools.partial(time.sleep, settle),
+                    feeds_of_services(where.feeds),
                 )
             told = ", ".join(f"{count:,} {table}" for table, count in rows.items())
             echo(f"erased: {told}, {'the' if had_results else 'no'} results")
@@ -174,7 +187,7 @@ def _tell_models(destroyed: int) -> None:
 
 
 def _where(
-    store: Path | None, database: str, results: str, rulesets: str, key: Path | None
+    store: Path | None, database: str, results: str, rulesets: str, key: Path | None, feeds: str
 ) -> Path | Services:
     """Return the location of the data: a store, or the services.
 
@@ -182,9 +195,9 @@ def _where(
         UserError: None, both, or only some of the options are given.
     """
     places = (database, results, rulesets)
-    if store is not None and not any((*places, key)):
+    if store is not None and not any((*places, key, feeds)):
         return store
     if store is None and all(places):
-        return Services(*places, key)
+        return Services(*places, key, feeds)
     message = "say where the data are: --store, or --database, --results and --rulesets"
     raise UserError("cli.where", message, "tuppence export --help")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
+import numpy as np
 import typer
 
 from tuppence.bootstrap.learning import Learning, learning_of_services, learning_of_store
@@ -32,7 +33,7 @@ from tuppence.usecases.judge_order import RULE_ORDER, Target, judge, live_agains
 from tuppence.usecases.learn_order import fit_order
 
 HELD_BACK: Final = 14
-"""Number of the last nights by which a model is judged."""
+"""Number of the last nights by which a model is judged, or half of them if there are fewer."""
 MOST_SHOWN: Final = 12
 """Number of rules and topics of each end that a scorecard shows."""
 OneStore = Annotated[
@@ -184,11 +185,13 @@ def _add_evaluate(group: typer.Typer) -> None:
         to the model alone is what the policy's values cost. Tiers and caps stay as they were.
 
         A model is judged by views that it has not learned from. So without --model one is fitted to
-        all but the last 14 nights, and judged by these.
+        all but the last 14 nights, or to half of a shorter log, and judged by the others.
         """
         where = _where(store, database, models)
         log = where.read_log()
-        card = own = fit_order(log, until=int(log.night.max(initial=-1)) - HELD_BACK)
+        nights = np.unique(log.night)
+        held_back = min(HELD_BACK, len(nights) // 2)
+        card = own = fit_order(log, until=int(nights[-1 - held_back]) if len(nights) else None)
         if model:
             card = read_scorecard(where.models.get(model))
             until = None if card.fitted is None else card.fitted.last

@@ -29,13 +29,19 @@ from tuppence.cli.output import (
 from tuppence.cli.serving import (
     LOOPBACK,
     Drain,
+    FeedDatabase,
+    FeedFolder,
+    FeedModels,
+    FeedResults,
+    FeedRulesets,
+    FeedTable,
     Host,
     LogMetrics,
     TlsCertificate,
     TlsClientCa,
     TlsKey,
+    check_feed_source,
 )
-from tuppence.errors import UserError
 from tuppence.logs import write_logs
 
 Keys = Annotated[
@@ -54,31 +60,12 @@ def add_commands(app: typer.Typer) -> None:
     @app.command(epilog="Example: `tuppence serve feed --store demo --keys feed.keys`")
     def feed(
         keys: Keys,
-        store: Annotated[
-            Path | None, typer.Option(help="The folder of a store.", show_default=False)
-        ] = None,
-        database: Annotated[
-            str,
-            typer.Option(
-                help="In place of a store: address of the database; the login has the role feed.",
-                envvar="TUPPENCE_DATABASE",
-                show_default=False,
-            ),
-        ] = "",
-        results: Annotated[
-            str,
-            typer.Option(help="With a database: results, a file or dynamodb://table."),
-        ] = "",
-        rulesets: Annotated[
-            str,
-            typer.Option(help="With a database: rulesets, a folder or s3://bucket/prefix/."),
-        ] = "",
-        models: Annotated[
-            Path | None,
-            typer.Option(
-                help="With a database: models that order feeds, a folder; rule order if omitted."
-            ),
-        ] = None,
+        store: FeedFolder = None,
+        database: FeedDatabase = "",
+        results: FeedResults = "",
+        rulesets: FeedRulesets = "",
+        feeds: FeedTable = "",
+        models: FeedModels = None,
         operators: Annotated[
             str | None,
             typer.Option(
@@ -109,11 +96,7 @@ def add_commands(app: typer.Typer) -> None:
         else. The feeds of a store stand for the day of its last run, those of a database for the
         present day.
         """
-        of_services = (bool(database), bool(results), bool(rulesets))
-        if of_services != ((store is None),) * 3:
-            message = "the feeds are those of a store, or of the services"
-            hint = "give --store alone, or --database with --results and --rulesets"
-            raise UserError("cli.where", message, hint)
+        check_feed_source(store, database, results, rulesets, feeds)
         write_logs("feed", sys.stderr)
         begin_tracing("feed")
         tls = read_tls(tls_certificate, tls_key, tls_client_ca)
@@ -122,7 +105,15 @@ def add_commands(app: typer.Typer) -> None:
             deps = store_feeds(store, policy, wanted, current_time)
         else:
             deps = database_feeds(
-                database, results, rulesets, connections, policy, wanted, current_time, models
+                database,
+                results,
+                rulesets,
+                feeds,
+                connections,
+                policy,
+                wanted,
+                current_time,
+                models,
             )
         service = feed_service(deps, keys, operators, caller_requests)
         run_service(service, host, port, drain_seconds, tls, log_metrics=log_metrics)

@@ -5,6 +5,43 @@ from typing import Annotated
 
 import typer
 
+from tuppence.errors import UserError
+
+FeedFolder = Annotated[
+    Path | None, typer.Option("--store", help="The folder of a store.", show_default=False)
+]
+FeedDatabase = Annotated[
+    str,
+    typer.Option(
+        "--database",
+        help="In place of a store: address of the database; the login has the role feed.",
+        envvar="TUPPENCE_DATABASE",
+        show_default=False,
+    ),
+]
+FeedResults = Annotated[
+    str, typer.Option("--results", help="With a database: results, a file or dynamodb://table.")
+]
+FeedRulesets = Annotated[
+    str,
+    typer.Option("--rulesets", help="With a database: rulesets, a folder or s3://bucket/prefix/."),
+]
+FeedTable = Annotated[
+    str,
+    typer.Option(
+        "--feeds",
+        help="With a database: what is kept of feeds, dynamodb://table; in the database if "
+        "omitted.",
+        show_default=False,
+    ),
+]
+FeedModels = Annotated[
+    Path | None,
+    typer.Option(
+        "--models",
+        help="With a database: models that order feeds, a folder; rule order if omitted.",
+    ),
+]
 Callers = Annotated[
     str,
     typer.Option(
@@ -47,3 +84,20 @@ CallerRequests = Annotated[
     typer.Option(min=1, help="Maximum concurrent requests of one caller; further ones get 429."),
 ]
 LOOPBACK = "127.0.0.1"
+
+
+def check_feed_source(
+    store: Path | None, database: str, results: str, rulesets: str, feeds: str
+) -> None:
+    """Check that the feeds are those of a store, or of the services.
+
+    Raises:
+        UserError: None, both, or only some of the options are given.
+    """
+    if (store is None) == (not database) or bool(database) != bool(results and rulesets):
+        message = "the feeds are those of a store, or of the services"
+        hint = "give --store alone, or --database with --results and --rulesets"
+        raise UserError("cli.where", message, hint)
+    if store is not None and feeds:
+        message = "--feeds belongs to --database: a store keeps its feeds itself"
+        raise UserError("cli.where", message, "leave --feeds out")

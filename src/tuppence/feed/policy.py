@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from tuppence.errors import UserError
 from tuppence.facts.schema import FieldType, Schema
-from tuppence.feed.preferences import is_time_zone
+from tuppence.feed.preferences import QuietHours, is_time_zone
 from tuppence.rules.definition import loose_schema
 from tuppence.rules.rule import Cap, Change, Days, Identifier, InsightKind, Rule
 from tuppence.structured import read_yaml
@@ -109,6 +109,8 @@ class Policy(
         time_zone: Time zone of customers who have not chosen one, such as Europe/London.
         values: Values of insights or kinds, which order learned feeds together with the chance of
             a click. They change no tier, and nothing in rule order.
+        quiet_hours: Hours in which nobody is told of anything who has not chosen others.
+        digest: Maximum number of insights that a person is told of at once.
     """
 
     name: Identifier = "standard"
@@ -134,6 +136,9 @@ class Policy(
         """The name with a digest of all that the policy says."""
         content = msgspec.json.encode(self, order="sorted")
         return f"{self.name}:{hashlib.sha256(content).hexdigest()[:8]}"
+
+    quiet_hours: QuietHours = QuietHours("21:00", "08:00")
+    digest: Annotated[int, Meta(ge=1, le=20)] = 3
 
     def tier(self, rule: Rule) -> int:
         """Return the tier of a rule's insight."""

@@ -157,7 +157,7 @@ class _Place:
     Attributes:
         run: The words at the end.
         after_dot: Whether they follow a dot.
-        base: The value before the dot: a collection, `customer`, or empty.
+        base: The word before the dot: a collection, `customer`, or empty.
         loops: Names of `for`, `some` and `every`, with the collections they go through.
     """
 

@@ -20,8 +20,8 @@ def changed_text(text: str, before: Mapping[str, Any], after: Mapping[str, Any])
 
     Args:
         text: The text of the file.
-        before: The parts that it has, as plain values by name.
-        after: The parts that it shall have.
+        before: Its present content, as plain values by part.
+        after: The content that it shall have.
     """
     root = yaml.compose(text, yaml.SafeLoader)
     if not isinstance(root, yaml.MappingNode) or root.flow_style:

@@ -53,6 +53,8 @@ STATUSES: Final[Mapping[str, int]] = {
     "ruleset.format": 500,
     "results.unavailable": 503,
     "results.refused": 500,
+    "feeds.unavailable": 503,
+    "feeds.refused": 500,
     "rulesets.unavailable": 503,
     "rulesets.refused": 500,
     "store.corrupt": 500,

@@ -71,7 +71,7 @@ class FactsOfAll(Protocol):
 
 
 class Discovered(NamedTuple):
-    """What was discovered.
+    """The outcome of a discovery.
 
     Attributes:
         drafts: The drafts, those that few people exceed by far first.
@@ -91,8 +91,8 @@ class _People(NamedTuple):
 
     Attributes:
         values: Values of the measures, shape (measures, customers); NaN where not known.
-        live: Who qualifies for each live rule, shape (rules, customers).
-        segments: Who is in each segment.
+        live: Whether each customer qualifies for each live rule, shape (rules, customers).
+        segments: Customers of each segment.
     """
 
     values: Array

@@ -55,7 +55,7 @@ class Draft:
 
     Attributes:
         measure: The quantity.
-        threshold: Who is above it qualifies.
+        threshold: The number above which a customer qualifies.
         tried: Some thresholds with their counts, this one among them.
         customers: Number of customers whom the counts are of.
         median: The median of the measure among those of whom it is above 0.

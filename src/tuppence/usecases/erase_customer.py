@@ -15,6 +15,7 @@ from tuppence.errors import UserError
 from tuppence.facts.rows import Rows
 from tuppence.facts.source import CustomerFacts
 from tuppence.results.result import ResultStore
+from tuppence.usecases.feed_ports import FeedData
 
 
 class Traces(NamedTuple):
@@ -192,6 +193,7 @@ def erase_from_services(
     tokens: Tokens,
     customer: str,
     settle: Callable[[], None],
+    feeds: FeedData | None = None,
 ) -> tuple[Mapping[str, int], bool]:
     """Erase a customer; begun again after it was broken off, it goes on.
 
@@ -201,6 +203,7 @@ def erase_from_services(
         tokens: Names for identifiers that hold a card number.
         customer: The identifier, which may hold a card number.
         settle: Waits until replicas of the facts, which engines may ask, have caught up.
+        feeds: The memory of feeds outside of the database; None if the database keeps it.
 
     Returns:
         How many rows each table had, and whether there were results.
@@ -210,12 +213,17 @@ def erase_from_services(
             results of them were written again.
     """
     customer = name_in_services(database, results, tokens, customer)
-    rows = database.erase(customer)
+    rows = dict(database.erase(customer))
+    if feeds is not None:  # after the facts, without which nothing more is kept of feeds
+        rows["feed_table"] = feeds.erase(customer)
     had_results = results.erase(customer)
     if not any(rows.values()) and not had_results:
         raise UserError("facts.unknown-customer", f"there is no customer {customer}")
     settle()
     had_results = results.erase(customer) or had_results
+    if feeds is not None and any(feeds.export(customer).values()):
+        message = f"something of the feeds of {customer} is left"
+        raise UserError("privacy.left", message, "forget them again")
     if results.get([customer]):
         message = f"results of {customer} were written again"
         raise UserError("privacy.left", message, "see who loads their facts, and forget them again")

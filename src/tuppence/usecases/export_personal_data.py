@@ -21,6 +21,7 @@ from tuppence.feel.values import Date
 from tuppence.results.result import CustomerResults, ResultStore
 from tuppence.rules.ruleset import Ruleset, RulesetStore, read_ruleset
 from tuppence.usecases.erase_customer import ServiceCustomers, name_in_services
+from tuppence.usecases.feed_ports import FeedData
 
 
 class PersonalData(NamedTuple):
@@ -120,6 +121,7 @@ def export_from_services(
     rulesets: RulesetStore,
     tokens: Tokens,
     customer: str,
+    feeds: FeedData | None = None,
 ) -> dict[str, Any]:
     """Return all that the services hold of a customer, for JSON, with the reason of every result.
 
@@ -129,6 +131,7 @@ def export_from_services(
         rulesets: The rulesets that they were made with.
         tokens: Names for identifiers that hold a card number.
         customer: Identifier of the customer, which may hold a card number.
+        feeds: The memory of feeds outside of the database; None if the database keeps it.
 
     Raises:
         UserError: There is no such customer, or their token cannot be found without the secret.
@@ -143,7 +146,7 @@ def export_from_services(
     if row is not None:
         evaluated = read_ruleset(rulesets.get(row.ruleset), schema), Date(row.as_of)
     return personal_data_of(rows, schema, consents, evaluated) | {
-        "feed": database.feed_of(customer)
+        "feed": database.feed_of(customer) if feeds is None else feeds.export(customer)
     }
 
 

@@ -33,6 +33,7 @@ class Person(NamedTuple):
         frozen: The reason why it stands still on that day; empty if it does not.
         currency: ISO 4217 code of the customer's currency.
         vulnerable: Whether the customer is known to be vulnerable; None if that is unknown.
+        address: The address for mail; None if it is not known.
     """
 
     customer: str
@@ -45,6 +46,7 @@ class Person(NamedTuple):
     frozen: str
     currency: str
     vulnerable: bool | None
+    address: str | None = None
 
 
 class People(Protocol):
@@ -292,7 +294,7 @@ def read_each(people: People, store: FeedStore) -> FeedReader:
 
     Args:
         people: The customers.
-        store: What is kept of them.
+        store: Stored events and preferences of the people.
     """
 
     def read(customer: str, today: Date) -> Known | UserError:

@@ -141,7 +141,7 @@ class Preview:
         qualified: Number of customers who qualify.
         unknown: Number of customers for whom the condition is unknown.
         short_history: Number of those whose history is shorter than the rule requires.
-        reasons: The reasons for unknown conditions, scores and values, the most frequent first.
+        reasons: Reasons why the condition, the score or a value is unknown, most frequent first.
         scores: Numbers of customers who qualify, by score: below 10, below 20, and so on up to 100.
         without_score: Number of customers who qualify and whose score is null.
         overlaps: The overlap with each live rule.

@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 from tuppence.capacity import tables
 from tuppence.capacity.cost import estimate, monthly
 from tuppence.capacity.environments import ENVIRONMENTS
+from tuppence.capacity.feed_cost import feed_monthly
 from tuppence.capacity.quotas import quotas
 from tuppence.capacity.run import PUBLISHED, Load, Shape, our_shape, run_of
-from tuppence.capacity.tables import Price, read_prices, read_work
+from tuppence.capacity.tables import Price, Prices, read_prices, read_work
 from tuppence.cli.app import build
 from tuppence.errors import UserError
 
@@ -75,15 +76,34 @@ def test_the_first_run_writes_the_rest_once() -> None:
     assert found.first_run == pytest.approx(expected)
 
 
+def whole_bill(prices: Prices) -> list[float]:
+    lines = monthly(PROD, prices, WORK, MILLION, our_shape(PROD, WORK))
+    feeds = feed_monthly(PROD, prices, MILLION.customers)
+    return [line.usd for line in itertools.chain(lines, feeds)]
+
+
+def test_the_cost_of_feeds_agrees_with_a_calculation_by_hand() -> None:
+    """A million customers look 30 times a month, with two requests each time."""
+    found = {one.component: one.usd for one in feed_monthly(PROD, read_prices(), 1_000_000)}
+    assert found["feed"] == pytest.approx(3 * 730.5 * (0.5 * 0.04048 + 2 * 0.004445))
+    assert found["gateway"] == pytest.approx(60 * 3.5)
+    assert found["web ACL"] == 9
+    assert found["web ACL, requests"] == pytest.approx(60 * 0.6)
+    assert found["alarms, metrics, secrets"] == pytest.approx(4 * 0.1 + 25 * 0.3 + 3 * 0.4)
+    assert found["feeds, writes"] == pytest.approx(30 * (1 + 2 * 9) * 0.625)
+    assert found["feeds, reads"] == pytest.approx(30 * (2 * 9 + 3) * 0.125)
+    a_year = 12 * 30 * (3 * 350 + 2_000) + 50 * 600
+    assert found["feeds, storage after a year"] == pytest.approx(a_year / 1_000 * 0.45)
+
+
 def test_every_price_is_used_and_has_a_source() -> None:
     prices = read_prices()
-    plain = [line.usd for line in monthly(PROD, prices, WORK, MILLION, our_shape(PROD, WORK))]
+    plain = whole_bill(prices)
     for name, price in prices.price.items():
         assert price.source.startswith("https://aws.amazon.com/")
         dearer = prices.price | {name: Price(2 * price.usd, price.source)}
         other = msgspec.structs.replace(prices, price=dearer)
-        lines = monthly(PROD, other, WORK, MILLION, our_shape(PROD, WORK))
-        assert [line.usd for line in lines] != plain, name
+        assert whole_bill(other) != plain, name
 
 
 def test_a_malformed_table_of_prices_is_refused(tmp_path: Path) -> None:
@@ -111,6 +131,7 @@ def test_the_command_prints_what_it_computes() -> None:
     found = json.loads(printed)
     assert status == 0
     assert found["monthly_usd"] == pytest.approx(sum(x["usd"] for x in found["monthly"]), abs=0.01)
+    assert found["feeds_usd"] == pytest.approx(sum(x["usd"] for x in found["feeds"]), abs=0.01)
     status, printed = run(*asked)
     assert status == 0
     assert f"{found['monthly_usd']:,.2f}" in printed

@@ -4,8 +4,9 @@ import base64
 import json
 import re
 import sqlite3
+import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,13 +15,17 @@ from typing import Any
 import jwt
 import msgspec
 import pytest
+from local.servers import PATIENCE
+from starlette.testclient import TestClient
 from tests.feeds import KEYS, NOW, TODAY, Desk, desk, standard, urgent
 from tests.serving import log_lines
 
 from tuppence.errors import RETRYABLE, UserError
 from tuppence.feed.items import DAY
+from tuppence.feel.values import Date
 from tuppence.relevance.scorecard import PRIOR
 from tuppence.results.result import Result
+from tuppence.services.feed import app
 from tuppence.services.feed.tokens import (
     AUDIENCE,
     Keys,
@@ -32,7 +37,7 @@ from tuppence.services.feed.tokens import (
     signed_view,
 )
 from tuppence.services.problems import problem_of, problem_response
-from tuppence.usecases.feed_ports import View, Withdrawal
+from tuppence.usecases.feed_ports import Known, View, Withdrawal
 from tuppence.usecases.order_feed import Model
 
 DIAGNOSTICS = Path(__file__).parents[3] / "docs" / "reference" / "diagnostics.md"
@@ -188,6 +193,24 @@ def test_the_tag_of_a_feed_changes_with_whatever_its_answer_depends_on(running: 
     moved(lambda: set_results(*standard()[:1]))
     moved(lambda: setattr(running.people, "day", TODAY + 1))
     moved(lambda: setattr(running.people, "frozen", "no consent"))
+
+
+def test_a_feed_that_cannot_be_read_in_time_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "ANSWER_SECONDS", 0.05)
+    released = threading.Event()
+    running = Desk(tmp_path)
+
+    def read(customers: Sequence[str], today: Date) -> Sequence[Known | UserError]:
+        released.wait(PATIENCE)
+        return running.deps.read(customers, today)
+
+    slow = app.feed_app(running.deps._replace(read=read), KEYS, {}, 16)
+    with TestClient(slow) as client:
+        late = client.get("/v1/feed", headers=running.headers())
+        released.set()
+    assert (late.status_code, late.json()["code"]) == (504, "service.timeout")
 
 
 def test_pages_neither_repeat_nor_miss_an_item_when_one_is_dismissed_between_them(

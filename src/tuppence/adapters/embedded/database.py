@@ -87,7 +87,7 @@ class Database:
         write_ahead: bool = False,
     ) -> None:
         self._layouts: dict[str, Layout] = {}
-        self._latest: tuple[int, RunRecord | None] | None = None
+        self._latest: tuple[tuple[int, int], RunRecord | None] | None = None
         read_only = reading or following
         self._file = SqliteFile(path, RESULTS, read_only=read_only, write_ahead=write_ahead)
         if reading:
@@ -177,7 +177,7 @@ class Database:
                         before = CustomerResults(customer_id, as_of, self._layout(ruleset), packed)
             return StoredResults(results, before, latest)
 
-    def _latest_at(self, version: int) -> RunRecord | None:
+    def _latest_at(self, version: tuple[int, int]) -> RunRecord | None:
         """Return the run that was started last, read again only in another version of the file."""
         if self._latest is None or self._latest[0] != version:
             self._latest = version, self.latest()
@@ -219,7 +219,7 @@ class Database:
         query = "SELECT * FROM results WHERE customer_id > ? ORDER BY customer_id LIMIT ?"
         first = None
         while True:
-            with self._file.moment() as version:
+            with self._file.moment() as (version, _):
                 chunk = self._rows(query, [after, _MAX_PARAMETERS])
             if version != (first := first or version):
                 raise self._file.changed()

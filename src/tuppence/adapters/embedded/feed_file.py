@@ -49,6 +49,18 @@ CREATE TABLE IF NOT EXISTS preferences (
     customer_id TEXT PRIMARY KEY,
     preferences BLOB NOT NULL    -- JSON
 ) WITHOUT ROWID, STRICT;
+CREATE TABLE IF NOT EXISTS deliveries (
+    customer_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    state TEXT NOT NULL,         -- waiting, delivered or dead
+    at INTEGER NOT NULL,         -- when it is due or has ended, milliseconds since 1970-01-01
+    delivery BLOB NOT NULL,      -- JSON
+    PRIMARY KEY (customer_id, id)
+) WITHOUT ROWID, STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS deliveries_id ON deliveries (id);
+CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (at) WHERE state = 'waiting';
+CREATE INDEX IF NOT EXISTS deliveries_dead ON deliveries (at) WHERE state = 'dead';
 CREATE TABLE IF NOT EXISTS withdrawals (
     number INTEGER PRIMARY KEY,
     withdrawal BLOB NOT NULL     -- JSON
@@ -59,9 +71,10 @@ FEED: Final = FileKind(
     earlier=0,
     page_size=4_096,
     remedy="restore it from a copy; without one, remove it: people then see again what they "
-    "have dismissed",
+    "have dismissed, and are told again of what they have been told",
+    format=4,
 )
-_OF_CUSTOMER: Final = ("events", "views", "states", "preferences")
+_OF_CUSTOMER: Final = ("events", "views", "states", "preferences", "deliveries")
 _MARKS: Final = 500
 """Maximum number of parameters of one query."""
 _STATES: Final = msgspec.json.Decoder(ItemState)
@@ -96,7 +109,7 @@ class FeedFile:
     def kept(self, customer: str) -> Kept:
         """Return the stored events and preferences of a person."""
         with self._lock, self._file.moment():
-            return _kept(self._file, customer)
+            return read_kept(self._file, customer)
 
     @contextlib.contextmanager
     def change(self, customer: str) -> Iterator["_Change"]:
@@ -131,7 +144,7 @@ class FeedRecords:
     def kept(self, customer: str) -> Kept:
         """Return the stored events and preferences of a person."""
         with self._reading() as file:
-            return _NOTHING if file is None else _kept(file, customer)
+            return _NOTHING if file is None else read_kept(file, customer)
 
     def export(self, customer: str) -> Mapping[str, Any]:
         """Return all that is kept of a person, for JSON."""
@@ -139,7 +152,11 @@ class FeedRecords:
             if file is None:
                 return {}
             found: dict[str, Any] = {}
+            made = {name for (name,) in file.rows("SELECT name FROM sqlite_schema")}
             for table in _OF_CUSTOMER:
+                if table not in made:  # by an earlier version
+                    found[table] = []
+                    continue
                 query = f"SELECT * FROM {table} WHERE customer_id = ? ORDER BY 1, 2"  # noqa: S608
                 names = [name for _, name, *_ in file.rows(f"PRAGMA table_info({table})")]
                 rows = [dict(zip(names, row, strict=True)) for row in file.rows(query, [customer])]
@@ -200,7 +217,7 @@ class _Change:
     def __init__(self, file: SqliteFile, customer: str) -> None:
         self._file = file
         self._customer = customer
-        self.kept = _kept(file, customer)
+        self.kept = read_kept(file, customer)
 
     def views(self, ids: Collection[str]) -> Mapping[str, View]:
         return {
@@ -250,7 +267,8 @@ class _Change:
             yield from self._file.rows(query, [self._customer, *chunk])
 
 
-def _kept(file: SqliteFile, customer: str) -> Kept:
+def read_kept(file: SqliteFile, customer: str) -> Kept:
+    """Return what is kept of a person in an open file."""
     states = file.rows("SELECT rule_id, turn, state FROM states WHERE customer_id = ?", [customer])
     chosen = file.rows("SELECT preferences FROM preferences WHERE customer_id = ?", [customer])
     return Kept(

@@ -1,7 +1,8 @@
 """The customers of a store, as feeds need them: opened once, and read again where they changed."""
 
+import bisect
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,10 +25,11 @@ from tuppence.usecases.ledger import RunRecord
 class _Owner(NamedTuple):
     currency: str
     vulnerable: bool | None
+    address: str | None
 
 
 class StorePeople:
-    """The customers of a store. Implements the port People.
+    """The customers of a store. Implements the ports People and Audience.
 
     Threads may share it.
 
@@ -35,14 +37,20 @@ class StorePeople:
         store: The store.
         purposes: Consents for these count, and for no others.
         vulnerable: A declared attribute that says who is vulnerable; None if none does.
+        address: A declared attribute that says where customers get mail; None if none does.
     """
 
     def __init__(
-        self, store: StoreFolder, purposes: frozenset[str], vulnerable: str | None
+        self,
+        store: StoreFolder,
+        purposes: frozenset[str],
+        vulnerable: str | None,
+        address: str | None = None,
     ) -> None:
         self._store = store
         self._purposes = purposes
         self._vulnerable = vulnerable
+        self._address = address
         self._lock = threading.Lock()
         self._owners: tuple[tuple[int, int], Mapping[str, _Owner]] | None = None
         self._results: tuple[int, Database] | None = None
@@ -69,6 +77,13 @@ class StorePeople:
         """Return whether there is a customer of this name."""
         with self._lock:
             return customer in self._known()
+
+    def after(self, customer: str, limit: int) -> Sequence[str]:
+        """Return the next customers after a name, in order of their names."""
+        with self._lock:
+            names = sorted(self._known())
+        first = bisect.bisect_right(names, customer)
+        return names[first : first + limit]
 
     def has_rule(self, rule_id: str) -> bool:
         """Return whether any ruleset that is kept has a rule of this name."""
@@ -131,6 +146,7 @@ class StorePeople:
             frozen,
             owner.currency,
             owner.vulnerable,
+            owner.address,
         )
 
     def _rules_of(self, digest: str) -> Mapping[str, Rule]:
@@ -143,13 +159,14 @@ class StorePeople:
         path = self._store.path / layout.FACTS / layout.MANIFEST
         state = _identity(path)
         if self._owners is None or self._owners[0] != state:
-            flag = self._vulnerable
-            flags = [] if flag is None else [flag]
-            frame = self._store.read_facts(lambda facts: facts.customers(*flags))
+            flag, address = self._vulnerable, self._address
+            others = {name for name in (flag, address) if name is not None}
+            frame = self._store.read_facts(lambda facts: facts.customers(*sorted(others)))
             known = zip(
                 frame["id"].to_list(),
                 frame["currency"].to_list(),
                 [False] * frame.height if flag is None else frame[flag].to_list(),
+                [None] * frame.height if address is None else frame[address].to_list(),
                 strict=True,
             )
             self._owners = state, {name: _Owner(*rest) for name, *rest in known}

@@ -125,17 +125,18 @@ class SqliteFile:
             self.connection.pragma("data_version")  # the moment is that of the first read
 
     @contextlib.contextmanager
-    def moment(self) -> Iterator[int]:
+    def moment(self) -> Iterator[tuple[int, int]]:
         """See the file as of one moment in the block, and lock nothing after it.
 
         Yields:
-            A number that is another one whenever another connection has changed the file.
+            The version of the file, which differs after every change: by other connections (the
+                first number), or by this one (the second).
         """
         with self.errors():
             if self.connection.get_autocommit():
                 self.connection.execute("BEGIN")
             try:
-                yield self.connection.pragma("data_version")
+                yield self.connection.pragma("data_version"), self.connection.total_changes()
             finally:
                 if not self.connection.get_autocommit():  # an error may have ended it
                     self.connection.execute("COMMIT")

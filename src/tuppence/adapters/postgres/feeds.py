@@ -89,15 +89,13 @@ class PostgresFeeds:
     def kept(self, customer: str) -> Kept:
         """Return the stored events and preferences of a person."""
         with self._connections.reading() as connection:
-            return _kept(connection, customer)
+            return read_kept(connection, customer)
 
     @contextlib.contextmanager
     def change(self, customer: str) -> Iterator["_Change"]:
         """Change what is kept of a person: all that the block does, or nothing."""
         with self._connections.transaction() as connection:
-            # The lock comes first: what is read after it is what the one before has left.
-            if connection.execute(load_query("feed_lock"), [customer]).fetchone() is None:
-                raise UserError("facts.unknown-customer", f"there is no customer {customer}")
+            lock_person(connection, customer)
             change = _Change(connection, customer, self._days)
             yield change
         self._days |= change.days  # only now their partitions are there for good
@@ -149,7 +147,7 @@ class _Change:
         self._customer = customer
         self._known_days = known_days
         self.days = set[int]()
-        self.kept = _kept(connection, customer)
+        self.kept = read_kept(connection, customer)
 
     def views(self, ids: Collection[str]) -> Mapping[str, View]:
         rows = self._named("feed_views", ids)
@@ -198,7 +196,7 @@ class _Change:
 
 
 class PostgresPeople:
-    """The customers of a database. Implements the port People.
+    """The customers of a database. Implements the ports People and Audience.
 
     A feed stands for the present day: the services do not keep which night has looked at whom. The
     day of its numbers is that of the night that last changed the customer's results.
@@ -209,6 +207,7 @@ class PostgresPeople:
         rulesets: The rulesets that they were made with.
         purposes: Consents for these count, and for no others.
         vulnerable: A declared attribute that says who is vulnerable; None if none does.
+        address: A declared attribute that says where customers get mail; None if none does.
     """
 
     def __init__(
@@ -218,14 +217,27 @@ class PostgresPeople:
         rulesets: RulesetStore,
         purposes: frozenset[str],
         vulnerable: str | None,
+        address: str | None = None,
     ) -> None:
         self._connections = connections
         self._open_results = results
         self._rulesets = rulesets
         self._purposes = sorted(purposes)
         self._vulnerable = vulnerable
+        self._address = address
         self._of_thread = threading.local()
         self._rules: dict[str, Mapping[str, Rule]] = {}
+
+    def has_customer(self, customer: str) -> bool:
+        """Return whether there is a customer of this name."""
+        with self._connections.transaction() as connection:
+            return connection.execute(load_query("feed_known"), [customer]).fetchone() is not None
+
+    def after(self, customer: str, limit: int) -> Sequence[str]:
+        """Return the next customers after a name, in order of their names."""
+        with self._connections.transaction() as connection:
+            rows = connection.execute(load_query("feed_after"), [customer, limit]).fetchall()
+        return [name for (name,) in rows]
 
     def find(self, customer: str, today: Date) -> Person:
         """Return the known facts about a customer and their results."""
@@ -236,7 +248,7 @@ class PostgresPeople:
 
     def read(self, customers: Sequence[str], today: Date) -> Sequence[Known | UserError]:
         """Return the input of the feed of each customer, or why there is none, in one query."""
-        given = [[*customers], str(today), self._purposes, self._vulnerable]
+        given = [[*customers], str(today), self._purposes, self._vulnerable, self._address]
         with self._connections.reading() as connection:
             rows = connection.execute(load_query("feed_read"), given).fetchall()
         found = {row[0]: row[1:] for row in rows}
@@ -247,13 +259,20 @@ class PostgresPeople:
                 return UserError("facts.unknown-customer", f"there is no customer {customer}")
             if customer not in results:
                 return no_results("the services", customer)
-            currency, flag, readable, *kept = found[customer]
-            return self._person(results[customer], currency, flag, readable, today), _as_kept(*kept)
+            currency, flag, address, readable, *kept = found[customer]
+            person = self._person(results[customer], currency, flag, address, readable, today)
+            return person, _as_kept(*kept)
 
         return [known(customer) for customer in customers]
 
     def _person(
-        self, row: CustomerResults, currency: str, flag: str | None, readable: bool, today: Date
+        self,
+        row: CustomerResults,
+        currency: str,
+        flag: str | None,
+        address: str | None,
+        readable: bool,
+        today: Date,
     ) -> Person:
         known = {"true": True, "false": False}
         return Person(
@@ -267,6 +286,7 @@ class PostgresPeople:
             "" if readable else "no consent of this customer allows insights",
             currency,
             False if self._vulnerable is None else known.get(flag or ""),
+            address,
         )
 
     def has_rule(self, rule_id: str) -> bool:
@@ -296,7 +316,8 @@ class PostgresPeople:
         return self._rules[digest]
 
 
-def _kept(connection: psycopg.Connection, customer: str) -> Kept:
+def read_kept(connection: psycopg.Connection, customer: str) -> Kept:
+    """Return what is kept of a person, on an open connection."""
     row = connection.execute(load_query("feed_kept"), [customer]).fetchone()
     assert row is not None  # noqa: S101 - the query always has a row
     return _as_kept(*row)
@@ -305,6 +326,18 @@ def _kept(connection: psycopg.Connection, customer: str) -> Kept:
 def _as_kept(states: str, chosen: str | None, withdrawn: Sequence[str]) -> Kept:
     preferences = Preferences() if chosen is None else msgspec.json.decode(chosen, type=Preferences)
     return Kept(dict(_STATES.decode(states)), preferences, frozenset(withdrawn))
+
+
+def lock_person(connection: psycopg.Connection, customer: str) -> None:
+    """Lock what is kept of a person until the transaction ends.
+
+    The lock comes first: what is read after it is what the one before has left.
+
+    Raises:
+        UserError: There is no such customer.
+    """
+    if connection.execute(load_query("feed_lock"), [customer]).fetchone() is None:
+        raise UserError("facts.unknown-customer", f"there is no customer {customer}")
 
 
 def _json(value: Any) -> str:

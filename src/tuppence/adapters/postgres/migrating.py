@@ -1,6 +1,7 @@
 """Migrates the tables of the database, and makes its logins."""
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import alembic.command
@@ -76,6 +77,24 @@ def make_login(url: str, name: str, password: str, roles: Sequence[str]) -> None
             grant = sql.SQL("GRANT {} TO {}")
             names = (sql.Identifier(f"tuppence_{role}"), sql.Identifier(name))
             connection.execute(grant.format(*names))
+
+
+def retain_feeds(url: str, first: date) -> tuple[int, int]:
+    """Remove events of feeds of the months before a day, and views of earlier nights.
+
+    Args:
+        url: Address of the database, whose owner logs in.
+        first: The first day that is kept.
+
+    Returns:
+        The number of months, and of views.
+
+    Raises:
+        UserError: They are too young, or somebody uses them for too long.
+    """
+    with connect(url) as connection, database_errors():
+        found = connection.execute(load_query("feed_retain"), [str(first)]).fetchone()
+    return (0, 0) if found is None else (found[0], found[1])
 
 
 def call_convert(url: str, function: str) -> None:

@@ -25,7 +25,7 @@ class Draft(NamedTuple):
         name: Name of its file.
         base: The version that it was made from; empty for a new rule.
         view: `form` or `file`.
-        form: The content of the form; empty in the view `file`.
+        form: Content of the form; empty in the view `file`.
         text: The text of the file; empty in the view `form`.
         marks: The findings.
         checked: The checked rule; None if it has an error.

@@ -63,7 +63,7 @@ class More(NamedTuple):
     """Parts of a page that follow a preview.
 
     Attributes:
-        written: The messages that some customers read.
+        written: Messages that some customers read.
         curves: The reach with other thresholds.
     """
 

@@ -1,5 +1,6 @@
 """The feed as an HTTP service."""
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -47,8 +48,10 @@ from tuppence.services.feed.messages import (
 )
 from tuppence.services.feed.openapi import openapi_document
 from tuppence.services.feed.tokens import FeedAccess, Keys, customer_in, operator_in, read_receipt
+from tuppence.services.feed.unsubscriptions import unsubscriptions
 from tuppence.services.metrics import Metrics
 from tuppence.usecases.build_feed import Feed, feed_version, served_feed
+from tuppence.usecases.delivery_ports import UNSUBSCRIBE_PATH
 from tuppence.usecases.feed_ports import (
     FeedReader,
     FeedStore,
@@ -77,6 +80,8 @@ WORKERS: Final = 3
 """Number of threads that answer requests for feeds; two of them can be at work, see `Shares`."""
 MAX_BATCH: Final = 32
 """Maximum number of requests for feeds that are answered together."""
+ANSWER_SECONDS: Final = 10.0
+"""Time until a request for a feed is refused, so that nobody waits for a database that hangs."""
 MAX_WAITING: Final = 8_000
 """Maximum number of requests for feeds that wait."""
 
@@ -89,6 +94,7 @@ class FeedDependencies(NamedTuple):
         store: Keeps what they do.
         read: Reads the input of feeds.
         explain: Explains the result of a rule for a customer on a day.
+        unsubscribe: Switches the channel of a delivery off; returns False if it is not known.
         policy: The policy of the feed.
         clock: Returns the time, in milliseconds since 1970-01-01.
         check: Raises a UserError if the service cannot do its work now.
@@ -100,6 +106,7 @@ class FeedDependencies(NamedTuple):
     store: FeedStore
     read: FeedReader
     explain: Callable[[str, str, Date], Mapping[str, Any]]
+    unsubscribe: Callable[[str], bool]
     policy: Policy
     clock: Callable[[], int]
     check: Callable[[], None]
@@ -143,6 +150,11 @@ def feed_app(
         Route("/v1/preferences", service.prefer, methods=["PUT"]),
         Route("/v1/withdrawals", service.withdrawals, methods=["GET"]),
         Route("/v1/withdrawals", service.withdraw, methods=["POST"]),
+        Route(
+            f"{UNSUBSCRIBE_PATH}{{delivery}}",
+            unsubscriptions(deps.unsubscribe),
+            methods=["GET", "POST"],
+        ),
         Route("/openapi.json", service.openapi),
     ]
     access = FeedAccess(keys, operators, deps.clock)
@@ -157,7 +169,7 @@ class _Asked(NamedTuple):
         locale: Locale of money and dates; that of the customer if None.
         after: The place of the last item of the page before; None for the first page.
         limit: Maximum number of items.
-        channel: Where the feed is shown, as the app calls it.
+        channel: Place where the feed is shown, as the app calls it.
         known: The tags of what the app has, as the header If-None-Match names them.
     """
 
@@ -193,7 +205,12 @@ class _FeedService:
         channel = parse_channel(query.get("channel"))
         known = request.headers.get("if-none-match", "")
         asked = _Asked(customer, query.get("locale"), after, limit, channel, known)
-        return await self._batcher.answer("feeds", None, asked, 1)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._batcher.answer("feeds", None, asked, 1)
+        except TimeoutError:
+            message = f"the feed was not read within {ANSWER_SECONDS:g} seconds"
+            raise UserError("service.timeout", message, "try again in a second") from None
 
     def _answer_all(self, _: None, asked: Sequence[_Asked]) -> Sequence[Response | UserError]:
         """Answer requests for feeds: what they need is read together."""

@@ -28,6 +28,7 @@ from tuppence.facts.identifiers import why_not_identifier
 from tuppence.services.access import OPEN_PATHS, BearerTokens
 from tuppence.services.feed.messages import ViewAnswer
 from tuppence.structured import read_secret
+from tuppence.usecases.delivery_ports import UNSUBSCRIBE_PATH
 from tuppence.usecases.feed_ports import ShownView, View, view_id
 
 AUDIENCE: Final = "tuppence-feed"
@@ -257,7 +258,8 @@ class FeedAccess(AuthenticationBackend):
         Raises:
             AuthenticationError: There is no token, more than one, or one that is not valid.
         """
-        if conn.scope["path"] in OPEN_PATHS:
+        path: str = conn.scope["path"]
+        if path in OPEN_PATHS or path.startswith(UNSUBSCRIBE_PATH):
             return None
         headers = conn.headers.getlist("authorization")
         scheme, _, token = (headers[0] if len(headers) == 1 else "").partition(" ")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -185,7 +186,12 @@ class _Page:
             form.get("time_zone", [""])[0] or None,
             "rule_order" in form,
         )
-        await run_in_threadpool(replace_preferences, self._deps.store, customer, chosen)
+        store = self._deps.store
+        before = (await run_in_threadpool(store.kept, customer)).preferences
+        chosen = msgspec.structs.replace(  # the form does not have these
+            chosen, channels_on=before.channels_on, quiet_hours=before.quiet_hours
+        )
+        await run_in_threadpool(replace_preferences, store, customer, chosen)
         return RedirectResponse(_address("/feed", customer), 303)
 
     async def answer(self, request: Request) -> Response:

@@ -7,5 +7,7 @@ SELECT json_build_object(
     'states', (SELECT coalesce(json_agg(s ORDER BY s.rule_id, s.turn), '[]')
         FROM tuppence.feed_states AS s WHERE customer_id = $1),
     'preferences', (SELECT coalesce(json_agg(p), '[]')
-        FROM tuppence.feed_preferences AS p WHERE customer_id = $1)
+        FROM tuppence.feed_preferences AS p WHERE customer_id = $1),
+    'deliveries', (SELECT coalesce(json_agg(d ORDER BY d.id), '[]')
+        FROM tuppence.feed_deliveries AS d WHERE customer_id = $1)
 )::text AS found

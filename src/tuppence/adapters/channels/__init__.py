@@ -1,0 +1,1 @@
+"""Channels that tell people, or an app's backend, of new insights."""

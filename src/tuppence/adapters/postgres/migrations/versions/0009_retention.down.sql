@@ -1,0 +1,1 @@
+DROP FUNCTION tuppence.feed_retain(date);
