@@ -104,7 +104,7 @@ class Place(NamedTuple):
     def deps(self) -> FeedDependencies:
         """Return what feeds work with."""
         where = (str(self.folder / "results.sqlite"), str(self.folder / "rulesets"))
-        return database_feeds(self.login, *where, 4, None, PURPOSES, now)
+        return database_feeds(self.login, *where, "", 4, None, PURPOSES, now)
 
 
 def now() -> int:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.examples import examples
-from tests.unit.feed.test_choice import MOMENT, NOW, TODAY, after, by_id, result, rule
+from tests.insights import MOMENT, NOW, TODAY, by_id, result, rule
+from tests.unit.feed.test_choice import after
 
 from tuppence.feed.choice import Reader, choose
 from tuppence.feed.items import DAY, EventKind, ItemId
