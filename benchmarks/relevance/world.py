@@ -8,11 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tuppence.facts.schema import Schema
-from tuppence.feed.policy import PROMOTIONS, STANDARD, URGENT
+from tuppence.feed.policy import PROMOTIONS, URGENT, USUAL
 from tuppence.relevance.features import Cards, Insights
 from tuppence.relevance.ranking import uniforms
-from tuppence.rules.files import CATALOGUE, read_rules
 
 Array = Any
 
@@ -21,6 +19,9 @@ CUSTOMERS, NIGHTS, HALF = 10_000, 90, 45
 LOOKS = np.array([1, 0.72, 0.55, 0.43, 0.35])
 """Share of people who look at each place."""
 FADING, MUTED = 0.95, 60
+
+
+KINDS = ("insight", "saving", "guidance", "tip", "offer", "reward")
 
 
 class Settings(NamedTuple):
@@ -72,6 +73,24 @@ WORLDS = {
     "few clicks": Settings(base=-4.0),
     "misspecified": Settings(cascade=0.5, crowd=0.5),
 }
+
+
+def invented(copies: int) -> tuple[Array, Array, Array, Array, Array]:
+    """Return kind, topic, tier, and days shown and hidden, of the rules of an invented catalogue.
+
+    They are like those of the shipped one, which grows: 71 rules of 43 topics, 5 of them urgent and
+    12 of them promotions. Each copy has topics of its own.
+    """
+    random = np.random.default_rng(0)
+    kinds = random.choice(6, 71, p=[0.32, 0.18, 0.18, 0.14, 0.09, 0.09])
+    topics = random.integers(0, 43, 71)
+    tiers = np.full(71, USUAL)
+    tiers[:5], tiers[-12:] = URGENT, PROMOTIONS
+    expires = random.choice([3, 7, 10, 14, 21, 30], 71, p=[0.08, 0.12, 0.12, 0.38, 0.2, 0.1])
+    rests = random.choice([0, 4, 14, 30, 60, 300], 71, p=[0.25, 0.1, 0.15, 0.25, 0.2, 0.05])
+    several = [np.tile(column, copies) for column in (kinds, topics, tiers, expires, rests)]
+    several[1] = several[1] + 43 * np.repeat(np.arange(copies), 71)
+    return tuple(several)  # type: ignore[return-value]
 
 
 class Night(NamedTuple):
@@ -128,33 +147,17 @@ class World:
         self.settings, self.seed = settings, seed
         random = np.random.default_rng(seed)
         self._draws = np.random.default_rng(seed + 1_000)
-        shipped = [one.rule for one in read_rules(CATALOGUE, Schema()).usable()]
-        rules = [rule for _ in range(settings.copies) for rule in shipped]
-        many, self.rules = len(rules), rules
-        copies = [number // len(shipped) for number in range(many)]
-        names = [
-            f"{rule.id}_{copy}" if copy else rule.id
-            for rule, copy in zip(rules, copies, strict=True)
-        ]
-        order = np.argsort(names)
-        rules, copies = [rules[n] for n in order], [copies[n] for n in order]
-        topics = [
-            f"{rule.topic}_{copy}" if copy and rule.topic else (rule.topic or "")
-            for rule, copy in zip(rules, copies, strict=True)
-        ]
+        kinds, topics, tiers, self._expires, self._rests = invented(settings.copies)
+        many = len(kinds)
         self.insights = Insights(
-            tuple(names[n] for n in order),
-            tuple(rule.kind for rule in rules),
-            tuple(topics),
+            tuple(f"rule_{number:03}" for number in range(many)),
+            tuple(KINDS[kind] for kind in kinds.tolist()),
+            tuple(f"topic_{topic:03}" for topic in topics.tolist()),
             np.zeros(many, bool),
         )
-        kinds, self._groups = self.insights.codes()
-        self.kinds = kinds
-        tiers = [STANDARD.tier(rule) for rule in rules]
-        self._tiers = np.array(tiers if settings.tiers else [2] * many)
-        self._expires = np.array([rule.expires_after_days for rule in rules])
-        self._rests = np.array([rule.cooldown_days for rule in rules])
-        self._prepare(random, many, kinds)
+        self.kinds, self._groups = self.insights.codes()
+        self._tiers = tiers if settings.tiers else np.full(many, USUAL)
+        self._prepare(random, many, self.kinds)
         self.last_click = np.full((CUSTOMERS, many), -999)
         self.muted = np.full((CUSTOMERS, many), -1)
         self.seen = np.zeros((CUSTOMERS, many), np.float32)
