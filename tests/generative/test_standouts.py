@@ -1,4 +1,4 @@
-"""Checks that the same stands out in columns and in the reference, near every threshold."""
+"""Payments and spending stand out alike in columns and in the reference, near every threshold."""
 
 from collections import Counter
 from typing import Any

@@ -616,7 +616,7 @@ def test_the_command_copies_the_catalogue_and_prints_the_address(
         said = server.log.read_text()
         address = re.search(r"open (http://127.0.0.1:\S+)", said)
         assert address is not None
-        found = httpx2.get(address[1], follow_redirects=True)
+        found = httpx2.get(address[1], follow_redirects=True, timeout=PATIENCE)
     finally:
         server.stop()
     assert found.status_code == 200

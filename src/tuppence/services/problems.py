@@ -28,7 +28,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "consent.none": 403,
     "rule.unknown": 404,
     "rule.missing": 404,
-    "rule.changed": 409,
+    "rule.conflict": 409,
     "preview.cancelled": 409,
     "ruleset.unknown": 404,
     "ruleset.none": 503,

@@ -71,7 +71,7 @@ class FactsOfAll(Protocol):
 
 
 class Discovered(NamedTuple):
-    """The outcome of a discovery.
+    """The drafts that were discovered, and whom they are about.
 
     Attributes:
         drafts: The drafts, those that few people exceed by far first.
@@ -91,8 +91,8 @@ class _People(NamedTuple):
 
     Attributes:
         values: Values of the measures, shape (measures, customers); NaN where not known.
-        live: Whether each customer qualifies for each live rule, shape (rules, customers).
-        segments: Customers of each segment.
+        live: True where a customer qualifies for a live rule, shape (rules, customers).
+        segments: For each segment, true where a customer is in it.
     """
 
     values: Array

@@ -63,7 +63,7 @@ class RuleFiles(Protocol):
         """Replace a rule file whose version is `base`, or make a new one if that is empty.
 
         Raises:
-            UserError: `rule.changed`: the file has another version by now.
+            UserError: `rule.conflict`: the file has another version by now.
         """
         ...
 
@@ -155,7 +155,7 @@ class RuleBook:
 
         Raises:
             UserError: `rule.invalid`: it has an error, and the next run would not start.
-                `rule.duplicate`: another file has a rule of this identifier. `rule.changed`:
+                `rule.duplicate`: another file has a rule of this identifier. `rule.conflict`:
                 somebody else has changed the file.
         """
         stored = edited.stored

@@ -55,7 +55,7 @@ def test_only_the_version_that_was_read_is_replaced(folder: RuleFolder) -> None:
     for base in (first.version, ""):
         with pytest.raises(UserError) as error:
             folder.write("one", "lost", base)
-        assert error.value.code == "rule.changed"
+        assert error.value.code == "rule.conflict"
     folder.path_of("one").unlink()
     with pytest.raises(UserError) as error:
         folder.write("one", "lost", second.version)

@@ -68,7 +68,7 @@ class RuleFolder:
             base: The version that the text was made from; empty for a new file.
 
         Raises:
-            UserError: `rule.changed`: the file has another version by now.
+            UserError: `rule.conflict`: the file has another version by now.
         """
         with self._lock:
             is_there = name in self.names()
@@ -80,7 +80,7 @@ class RuleFolder:
             if found != base:
                 what = "has been changed" if found and base else "was removed" if base else "exists"
                 message = f"{self.path_of(name)}: this file {what} since you opened it"
-                raise UserError("rule.changed", message, "compare both versions")
+                raise UserError("rule.conflict", message, "compare both versions")
             path = self.path_of(name)
             with disk_errors(path):
                 write_atomically(path, text.encode(), PUBLIC)

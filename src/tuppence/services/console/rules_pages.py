@@ -173,7 +173,7 @@ class RulesPages:
         try:
             await run_in_threadpool(save)
         except UserError as error:
-            if error.code == "rule.changed":
+            if error.code == "rule.conflict":
                 return await run_in_threadpool(self._conflict, draft, error)
             return self._editor(draft, status=422, refusal=error)
         target = address("/rule", name=draft.name, view=draft.view, saved="1")
