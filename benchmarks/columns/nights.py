@@ -22,7 +22,7 @@ from benchmarks.columns.measuring import (
 PLAIN_RULE, STREAM_RULE = "eating_out_up", "bill_price_rise"
 
 
-def nights(store: Path, rounds: int) -> dict[str, Any]:
+def nights(store: Path, rules: Path, rounds: int) -> dict[str, Any]:
     """Measure the command `tuppence run`: into an empty result store, and again the day after."""
     results = store / "results.sqlite"
     times: dict[str, list[float]] = {
@@ -32,16 +32,24 @@ def nights(store: Path, rounds: int) -> dict[str, Any]:
         for path in store.glob("results.sqlite*"):
             path.unlink()
         for name, day in (("first", FIRST_DAY), ("next", NEXT_DAY)):
-            arguments = ("--store", str(store), "--rules", str(CATALOGUE), "--as-of", day)
+            arguments = ("--store", str(store), "--rules", str(rules), "--as-of", day)
             whole, text = command("run", *arguments)
             times[name].append(whole)
             (itself,) = re.findall(r"^ seconds +([\d.]+)", text, re.MULTILINE)
             times[f"{name} itself"].append(float(itself))
             say(f"  {name} night {whole:.1f} s, {itself} s of it after the start")
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    found: dict[str, Any] = {name: statistics.median(t) for name, t in times.items()}
-    facts = sum(path.stat().st_size for path in (store / "facts").glob("*/*"))
-    return found | {"peak": peak, "results": results.stat().st_size, "facts": facts}
+    from tuppence.adapters.embedded.fact_store import FactStore
+
+    facts = FactStore(store)
+    return {name: statistics.median(t) for name, t in times.items()} | {
+        "peak": peak,
+        "results": results.stat().st_size,
+        "facts": sum(path.stat().st_size for path in (store / "facts").glob("*/*")),
+        "customers": sum(count for _, count in facts.partitions()),
+        "transactions": facts.transaction_count,
+        "rounds": rounds,
+    }
 
 
 def previews(store: Path, rounds: int) -> dict[str, float]:

@@ -8,6 +8,7 @@ import argparse
 import concurrent.futures
 import json
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -23,6 +24,7 @@ sys.path.insert(0, str(HERE.parent.parent))
 from benchmarks.columns import rules as made  # noqa: E402 - benchmarks are not installed
 from benchmarks.columns.measuring import (  # noqa: E402
     BUILD,
+    CATALOGUE,
     NEXT_DAY,
     ROUNDS,
     THREADS,
@@ -39,6 +41,8 @@ from benchmarks.columns.nights import (  # noqa: E402
     previews,
 )
 
+FEW_MONTHS = 5
+"""Months of transactions for plain rules."""
 LONG_ROUNDS = 3
 """Rounds of what takes minutes."""
 MAX_CUSTOMERS = 100_000
@@ -60,6 +64,16 @@ TEN = {
     "fare": 'min(payments[category = "transport"].amount) < 5 and count(payments) > 100',
     "cash": 'sum(payments[type = "cash"].amount) > 0.25 * sum(payments.amount)',
 }
+
+
+def rule_files(count: int) -> Path:
+    """Return a folder of plain rules."""
+    folder = BUILD / f"rules-{count}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, data in made.files(count):
+        (folder / name).write_bytes(data)
+    return folder
 
 
 def few(store: Path) -> tuple[Any, list[str]]:
@@ -292,22 +306,38 @@ def catalogue_section(found: dict[str, Any]) -> str:
         where: " / ".join(f"{shown[f'{where} {rule}']:.2f} s" for rule in (PLAIN_RULE, STREAM_RULE))
         for where in ("memory", "store")
     }
-    people = (
-        f"{found['customers']:,} synthetic customers with {found['transactions']:,} transactions"
-    )
     rows = {
+        **night_rows(night),
+        "preview of a plain rule / a rule on streams, columns in memory": pairs["memory"],
+        "the same from the store": pairs["store"],
+    }
+    return f"All rules that are shipped; {people(night)}\n\n{table(rows)}"
+
+
+def plain_section(found: dict[str, Any]) -> str:
+    """Return the figures of whole nights of plain rules."""
+    night = found["plain"]
+    rules = "60 rules that only count and add up (`benchmarks/columns/rules.py`)"
+    return f"{rules}; {people(night)}\n\n{table(night_rows(night))}"
+
+
+def people(night: Mapping[str, Any]) -> str:
+    """Return the population of some nights, and how often they were measured."""
+    customers = f"{night['customers']:,} synthetic customers"
+    transactions = f"{night['transactions']:,} transactions"
+    return f"{customers}\nwith {transactions}. Medians of {night['rounds']} rounds."
+
+
+def night_rows(night: Mapping[str, Any]) -> dict[str, str]:
+    """Return the rows of a table of whole nights."""
+    return {
         "first night, from the fact store to results on disk": f"{night['first itself']:.1f} s",
         "the next night": f"{night['next itself']:.1f} s",
         "`tuppence run`, start and all": f"{night['first']:.1f} s, {night['next']:.1f} s",
         "its peak memory": f"{night['peak'] / 2**30:.2f} GiB",
         "facts on disk": f"{night['facts'] / 1e9:.2f} GB",
         "results on disk": f"{night['results'] / 1e6:,.0f} MB",
-        "preview of a plain rule / a rule on streams, columns in memory": pairs["memory"],
-        "the same from the store": pairs["store"],
     }
-    return (
-        f"{people};\nall rules that are shipped. Medians of {LONG_ROUNDS} rounds.\n\n{table(rows)}"
-    )
 
 
 def kernel_section(found: dict[str, Any]) -> str:
@@ -319,7 +349,7 @@ def kernel_section(found: dict[str, Any]) -> str:
     rules = (
         f"60 rules that only count and add up, over\n{size['60']}, or 500 rules over {size['500']}"
     )
-    people = f"{sixty['customers']:,} customers with {sixty['rows']:,} transactions in memory"
+    kept = f"{sixty['customers']:,} customers with {sixty['rows']:,} transactions in memory"
     where = "`benchmarks/columns/rules.py`"
     rows = {
         "kernel, 60 rules": f"{sixty['rate'] / 1e6:.1f} M evaluations/s",
@@ -332,7 +362,7 @@ def kernel_section(found: dict[str, Any]) -> str:
         "500 rules read, checked, planned": f"{1000 * found['ready']['new']:.0f} ms",
         "the same, ten of them new": f"{1000 * found['ready']['known']:.0f} ms",
     }
-    return f"{people};\n{rules} ({where}).\nMedians of {ROUNDS} rounds.\n\n{table(rows)}"
+    return f"{kept};\n{rules} ({where}).\nMedians of {ROUNDS} rounds.\n\n{table(rows)}"
 
 
 def others_section(found: dict[str, Any]) -> str:
@@ -370,6 +400,7 @@ def curves_section(found: dict[str, Any]) -> str:
 
 SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "catalogue": ("The shipped catalogue", catalogue_section),
+    "plain": ("Nights of plain rules", plain_section),
     "kernel": ("Plain rules in the kernel", kernel_section),
     "others": ("Beside others", others_section),
     "curves": ("How it scales", curves_section),
@@ -389,8 +420,6 @@ def report(page: str, found: dict[str, Any], parts: Sequence[str], measured: str
 
 def main() -> None:
     """Measure everything, or one part."""
-    from tuppence.adapters.embedded.fact_store import FactStore
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=1_000_000)
     parser.add_argument("--store", type=Path, help="a population that is there already")
@@ -398,15 +427,16 @@ def main() -> None:
     options = parser.parse_args()
     BUILD.mkdir(parents=True, exist_ok=True)
     store = options.store or population(options.customers)
-    facts = FactStore(store)
-    found: dict[str, Any] = {
-        "customers": sum(count for _, count in facts.partitions()),
-        "transactions": facts.transaction_count,
-    }
+    found: dict[str, Any] = {}
     steps: dict[str, dict[str, Callable[[], Any]]] = {
         "catalogue": {
-            "nights": lambda: nights(store, LONG_ROUNDS),
+            "nights": lambda: nights(store, CATALOGUE, LONG_ROUNDS),
             "previews": lambda: previews(store, LONG_ROUNDS),
+        },
+        "plain": {
+            "plain": lambda: nights(
+                population(options.customers, FEW_MONTHS), rule_files(60), LONG_ROUNDS
+            )
         },
         "kernel": {"kernel": lambda: in_columns(few(store)), "ready": ready},
         "others": {"others": lambda: others(few(store), 3.0)},
