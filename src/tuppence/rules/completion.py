@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from tuppence.facts.schema import COLLECTIONS, Field, Schema, collection_doc
+from tuppence.feel import feel_literal
 from tuppence.feel.library import BUILTINS
 from tuppence.rules.domain import documented_definitions
 from tuppence.rules.words import Known
@@ -92,7 +93,7 @@ def complete(
     if last is not None and last.kind == "begun":
         typed = last.text[1:]
         words = _words(place.compared(), known)
-        options = [Option(word, f'{word}"', "word") for word in matching(words, typed)]
+        options = [Option(word, feel_literal(word)[1:], "word") for word in matching(words, typed)]
         return Completion(last.start + 1, tuple(options[:MAX_OPTIONS]))
     if place.after_dot:
         options = [_field(field) for field in place.fields(place.base)]

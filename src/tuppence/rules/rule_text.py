@@ -28,20 +28,27 @@ def changed_text(text: str, before: Mapping[str, Any], after: Mapping[str, Any])
         return to_yaml(dict(after))
     head, blocks = _blocks(text, [key for key, _ in root.value])
     for name in [*blocks]:
+        if name not in before and name not in after:
+            continue  # a default that is written out stays
         if name not in after:
             blocks[name] = _comments(blocks[name]) + _gap(blocks[name])
         elif before.get(name) != after[name]:
-            part = to_yaml({name: after[name]})
+            part = _part(name, after[name])
             blocks[name] = _comments(blocks[name]) + part + _gap(blocks[name])
     for name in sorted(after.keys() - blocks.keys(), key=_ORDER.index):
-        blocks = _inserted(blocks, name, to_yaml({name: after[name]}))
+        blocks = _inserted(blocks, name, _part(name, after[name]))
     changed = head + "".join(blocks.values())
     return changed.replace("\r\n", "\n").replace("\n", "\r\n") if "\r\n" in text else changed
 
 
+def _part(name: str, value: Any) -> str:
+    """Return the text of a part, without the end of a document that empty last lines bring."""
+    return to_yaml({name: value}).removesuffix("...\n")
+
+
 def _blocks(text: str, keys: Sequence[yaml.Node]) -> tuple[str, dict[str, str]]:
     """Return what stands before the first part, and the lines of each part."""
-    lines = text.splitlines(keepends=True)
+    lines = [line for line in text.splitlines(keepends=True) if line.rstrip() != "..."]
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
     starts = [key.start_mark.line for key in keys]
@@ -67,7 +74,10 @@ def _comments(block: str) -> str:
     for token in reversed([*yaml.scan(inside, yaml.SafeLoader)]):
         if isinstance(token, yaml.ScalarToken):
             start, end = token.start_mark.index, token.end_mark.index
-            inside = inside[:start] + "x" + inside[end:]
+            if token.style in {"|", ">"}:  # its first line may end with a comment
+                inside = inside[: inside.index("\n", start) + 1] + inside[end:]
+            else:
+                inside = inside[:start] + "x" + inside[end:]
     return "".join(f"{found[0].rstrip()}\n" for found in _COMMENT.finditer(inside))
 
 

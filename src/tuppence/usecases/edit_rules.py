@@ -47,6 +47,10 @@ class RuleFiles(Protocol):
         """Return the names of all rule files, in order."""
         ...
 
+    def has(self, name: str) -> bool:
+        """Return whether there is a rule file of a name."""
+        ...
+
     def path_of(self, name: str) -> Path:
         """Return the file of a name, for messages."""
         ...

@@ -90,6 +90,16 @@ def nights_of(store: HistoryStore, count: int = NIGHTS) -> list[Night]:
     return found
 
 
+def by_day(nights: Sequence[Night]) -> list[Night]:
+    """Return the last finished run of each day, newest first: several runs of a day are one night.
+
+    Args:
+        nights: Runs, newest first.
+    """
+    found = {night.run.as_of: night for night in reversed(nights) if night.run.finished}
+    return [found[day] for day in sorted(found, reverse=True)]
+
+
 def trends_of(nights: Sequence[Night]) -> list[Trend]:
     """Return the reach of each rule of the newest night, beside the nights before.
 

@@ -108,6 +108,11 @@ class PreviewSession:
                 self._tickets.popitem(last=False)
         return lambda: self._tickets.get(editor, number) != number
 
+    def watch(self, editor: str) -> Callable[[], bool]:
+        """Return a function that tells whether an editor has taken another ticket since."""
+        number = self._tickets.get(editor)
+        return lambda: self._tickets.get(editor) != number
+
     def preview(
         self,
         checked: CheckedRule,

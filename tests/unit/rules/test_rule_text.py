@@ -69,6 +69,25 @@ def test_a_file_in_braces_and_one_without_a_last_end_of_line_are_changed() -> No
         assert parts(changed_text(text, parts(text), after)) == after
 
 
+def test_a_default_that_is_written_out_stays() -> None:
+    text = TEXT.replace("score: 40\n", "score: 40\nexpires_after_days: 14 # by law\n")
+    found = changed_text(text, parts(text), {**parts(text), "title": "Other"})
+    assert found == text.replace("title: Fees\n", "title: Other\n")
+
+
+def test_a_text_with_empty_last_lines_and_the_end_of_a_document_leave_a_whole_file() -> None:
+    for text in (TEXT, f"{TEXT}...\n"):
+        after = {**parts(text), "description": "About fees.\n\n", "cooldown_days": 7}
+        assert parts(changed_text(text, parts(text), after)) == after
+
+
+def test_a_comment_beside_a_block_text_is_kept() -> None:
+    text = TEXT.replace("when: |\n", "when: | # agreed with legal\n")
+    found = changed_text(text, parts(text), {**parts(text), "when": "true"})
+    assert "# agreed with legal\n" in found
+    assert parts(found)["when"] == "true"
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "catalogue").glob("*.yaml")), ids=lambda p: p.stem)
 def test_every_rule_of_the_catalogue_survives_a_change_of_each_part(path: Path) -> None:
     text = path.read_text()

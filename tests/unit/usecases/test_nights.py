@@ -12,7 +12,7 @@ from tuppence.facts.consent import PURPOSES, Use
 from tuppence.feel.values import Date, parse_date
 from tuppence.results.result import State
 from tuppence.usecases.ledger import RuleCount, RunRecord, Tally, add
-from tuppence.usecases.nights import Night, nights_of, trends_of
+from tuppence.usecases.nights import Night, by_day, nights_of, trends_of
 from tuppence.usecases.run_night import run_night
 
 
@@ -63,6 +63,11 @@ def test_the_newest_runs_come_first_with_what_is_done(tmp_path: Path) -> None:
 def test_a_store_without_runs_has_no_nights(store: Path) -> None:
     assert nights_of(StoreFolder(store)) == []
     assert trends_of([]) == []
+
+
+def test_the_last_finished_run_of_a_day_is_its_night() -> None:
+    runs = [night(3, 1, finished=False), night(2, 5), night(2, 9), night(1, 4)]
+    assert by_day(runs) == [runs[1], runs[3]]
 
 
 @pytest.mark.parametrize(

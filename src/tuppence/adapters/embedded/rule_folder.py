@@ -5,7 +5,7 @@ import re
 import shutil
 import threading
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from tuppence.adapters.embedded.files import PUBLIC, disk_errors, write_atomically
@@ -16,6 +16,7 @@ from tuppence.usecases.edit_rules import StoredRule
 
 _SUFFIX: Final = ".yaml"
 _NEW: Final = re.compile("[a-z][a-z0-9_]{0,63}")
+_MAX_NAME: Final = 200
 
 
 class RuleFolder:
@@ -42,6 +43,12 @@ class RuleFolder:
             if path.is_file()
         ]
 
+    def has(self, name: str) -> bool:
+        """Return whether there is a rule file of a name."""
+        path = PurePosixPath(name)
+        is_inside = path.as_posix() == name and not path.is_absolute() and ".." not in path.parts
+        return is_inside and len(name) <= _MAX_NAME and self.path_of(name).is_file()
+
     def path_of(self, name: str) -> Path:
         """Return the file of a name."""
         return self._folder / f"{name}{_SUFFIX}"
@@ -52,7 +59,7 @@ class RuleFolder:
         Raises:
             UserError: There is no such file, or it cannot be read.
         """
-        if name not in self.names():
+        if not self.has(name):
             message = f"{self}: there is no rule file {name}{_SUFFIX}"
             raise UserError("rule.missing", message, "it may have been removed or renamed")
         path = self.path_of(name)
@@ -71,15 +78,17 @@ class RuleFolder:
             UserError: `rule.conflict`: the file has another version by now.
         """
         with self._lock:
-            is_there = name in self.names()
+            is_there = self.has(name)
             if not is_there and not _NEW.fullmatch(name):
                 message = f"{name[:80]!r} is no name for a rule"
                 hint = "write small letters, digits and _, with a letter first"
                 raise UserError("rule.name", message, hint)
             found = self.read(name).version if is_there else ""
             if found != base:
-                what = "has been changed" if found and base else "was removed" if base else "exists"
-                message = f"{self.path_of(name)}: this file {what} since you opened it"
+                what = "this file has been changed since you opened it"
+                if not found or not base:
+                    what = "this file was removed" if base else "there is a file of this name now"
+                message = f"{self.path_of(name)}: {what}"
                 raise UserError("rule.conflict", message, "compare both versions")
             path = self.path_of(name)
             with disk_errors(path):
@@ -91,8 +100,11 @@ def copy_catalogue(folder: Path) -> bool:
     """Copy the rules of the package to a folder that does not exist; return False if it does."""
     if folder.exists():
         return False
+    whole = folder.with_name(f".{folder.name}.tmp")
     with disk_errors(folder):
-        shutil.copytree(CATALOGUE, folder, ignore=lambda _, names: _others(names))
+        shutil.rmtree(whole, ignore_errors=True)
+        shutil.copytree(CATALOGUE, whole, ignore=lambda _, names: _others(names))
+        whole.rename(folder)
     return True
 
 

@@ -111,14 +111,18 @@ class Drafts:
         """
         if draft.view == "file":
             text = draft.text
-            if draft.base and "\r\n" in self._book.files.read(draft.name).text:
+            stored = self.stored(draft.name) if draft.base else None
+            if stored is not None and "\r\n" in stored.text:
                 text = text.replace("\n", "\r\n")
             return self._edited(draft.name, text, examine)
         definition = definition_in(draft.form)
-        before = None
-        if draft.base:
-            before = self._book.check(self._book.files.read(draft.name), _nothing)
+        stored = self.stored(draft.name) if draft.base else None
+        before = None if stored is None else self._book.check(stored, _nothing)
         return self._edited(draft.name, text_of(definition, before), examine)
+
+    def stored(self, name: str) -> StoredRule | None:
+        """Return a rule file as it is now; None if there is none."""
+        return self._book.files.read(name) if self._book.files.has(name) else None
 
     def _edited(self, name: str, text: str, examine: Examine) -> EditedRule:
         path = self._book.files.path_of(name)

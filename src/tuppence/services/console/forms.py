@@ -4,6 +4,7 @@ A field is named by its place, such as `when.all.0.what.days`. Browsers send the
 CR and LF, or as LF alone: they become LF, so that places in a text mean the same everywhere.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -127,6 +128,7 @@ def form_in(fields: Mapping[str, Sequence[str]]) -> Plain:
         if len(values) != 1:
             raise UserError("request.body", f"the form needs the field {name[:80]!a} once")
         text = values[0].replace("\r\n", "\n").replace("\r", "\n")
+        text = re.sub(r"\n{2,}\Z", "\n", text)  # empty last lines say nothing
         node, *steps = plain, *name.split(".")
         for step in steps[:-1]:
             node = node.setdefault(step, {})

@@ -57,7 +57,7 @@ def marks_of(findings: Iterable[Finding], form: Mapping[str, Any]) -> list[Mark]
         if fix is not None and text is not None:
             at = (utf16(text, fix.span.start), utf16(text, fix.span.end), fix.text)
         message, hint = diagnostic.message, diagnostic.advice
-        name = field if text is not None else ""
+        name = field if text is not None or field in {"when", "score"} else ""
         words = _in_words(place)
         found.append(Mark(name, words, start, end, diagnostic.warning, message, hint, at))
     return found

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tuppence.services.console.page import ConsoleDependencies, Pages
-from tuppence.usecases.nights import Night, Trend, nights_of, trends_of
+from tuppence.usecases.nights import Night, Trend, by_day, nights_of, trends_of
 
 MAX_PROBLEMS: Final = 12
 """Maximum number of reasons for unknown results that are listed."""
@@ -55,9 +55,10 @@ class NightsPages:
             nights = nights_of(self._deps.store)
             if not nights:
                 return [], []
-            rules = self._deps.store.rules(nights[0].run.ruleset)
+            days = by_day(nights)
+            rules = self._deps.store.rules(days[0].run.ruleset) if days else {}
             titles = {name: rule.title for name, rule in rules.items()}
-            return nights, [row for one in trends_of(nights) if (row := _row(one, titles))]
+            return nights, [row for one in trends_of(days) if (row := _row(one, titles))]
 
         nights, rows = await run_in_threadpool(read)
         return self._pages.page(

@@ -23,7 +23,7 @@ from tuppence.services.console.words import Choices
 from tuppence.services.pages import field_of, read_form
 from tuppence.usecases.check_rules import examiner_of
 from tuppence.usecases.edit_rules import EditedRule, RuleBook, differences, standing_of
-from tuppence.usecases.nights import nights_of
+from tuppence.usecases.nights import by_day, nights_of
 
 MAX_BYTES: Final = 1_000_000
 """Maximum size of a form with a rule."""
@@ -120,7 +120,7 @@ class RulesPages:
         latest = self._deps.store.latest_run()
         live = {} if latest is None else self._deps.store.rules(latest.ruleset)
         standing = standing_of(edited, live)
-        nights = nights_of(self._deps.store)
+        nights = by_day(nights_of(self._deps.store))
         reach: dict[str, tuple[int | None, ...]] = {}
         for rule in {name for night in nights for name in night.rules}:
             counts = [night.rules.get(rule) for night in nights]
@@ -146,7 +146,7 @@ class RulesPages:
             form = form_of(edited.document.value)
             return self._drafts.of_form(name, stored.version, form, examine)
 
-        return self._editor(await run_in_threadpool(read), saved=saved)
+        return self._editor(await run_in_threadpool(read), saved=saved, is_unsaved=False)
 
     async def submit(self, request: Request) -> Response:
         """Save a rule, try it, or change its form."""
@@ -181,13 +181,13 @@ class RulesPages:
 
     def _conflict(self, draft: Draft, error: UserError) -> Response:
         """Show how a draft differs from what somebody else has saved meanwhile."""
-        names = self._deps.files.names()
-        stored = self._deps.files.read(draft.name) if draft.name in names else None
+        stored = self._drafts.stored(draft.name)
         mine = self._drafts.to_save(draft._replace(base=stored.version if stored else ""), _nothing)
         lines = differences("" if stored is None else stored.text, mine.stored.text)
+        title = "Somebody else has saved this rule"
         return self._pages.page(
             "conflict.html",
-            "Somebody else has saved this rule",
+            title if stored is not None else "This rule was removed",
             _SECTION,
             409,
             draft=draft,
@@ -205,6 +205,7 @@ class RulesPages:
         tried: str = "",
         *,
         saved: bool = False,
+        is_unsaved: bool = True,
     ) -> Response:
         marks: dict[str, list[Any]] = {}
         for mark in draft.marks:
@@ -219,6 +220,7 @@ class RulesPages:
             marks=marks,
             refusal=refusal,
             saved=saved,
+            is_unsaved=is_unsaved,
             tried=tried,
             choices=self._choices,
             kinds=KINDS,
@@ -284,7 +286,8 @@ class RulesPages:
         fields = await read_form(request, MAX_BYTES, MAX_FIELDS)
         draft = await run_in_threadpool(self._read, request, fields)
         customers = [check_identifier(one, "customer") for one in fields.get("example", [])]
-        found = await run_in_threadpool(self._trying.more, draft, customers)
+        is_cancelled = self._trying.watch(fields.get("editor", [""])[0][:80])
+        found = await run_in_threadpool(self._trying.more, draft, customers, is_cancelled)
         return Response(msgspec.json.encode(found._asdict()), media_type="application/json")
 
     async def example(self, request: Request) -> Response:

@@ -1,6 +1,6 @@
 """Tries drafts: what they would do to everybody, and why for one customer."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from tuppence.engine.explanation import document
@@ -116,12 +116,25 @@ class Trying:
             verdicts=self._verdicts(checked),
         )
 
-    def more(self, draft: Draft, customers: Sequence[str]) -> More:
+    def watch(self, editor: str) -> Callable[[], bool]:
+        """Return a function that tells whether an editor has begun a newer preview since."""
+        return self._session.watch(editor)
+
+    def more(
+        self,
+        draft: Draft,
+        customers: Sequence[str],
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> More:
         """Return what takes longer than a preview, as parts of a page.
 
         Args:
             draft: The draft.
             customers: Some customers who qualify.
+            is_cancelled: Asked again and again whether to give up.
+
+        Raises:
+            UserError: It was cancelled (`preview.cancelled`).
         """
         checked = draft.checked
         if checked is None:
@@ -130,7 +143,9 @@ class Trying:
         written = list(self._written(checked, explained))
         return More(
             self._pages.text("written.html", written=written, kind=checked.rule.kind),
-            self._pages.text("curves.html", curves=self._curves(checked), name=draft.name),
+            self._pages.text(
+                "curves.html", curves=self._curves(checked, is_cancelled), name=draft.name
+            ),
         )
 
     def reasons(self, draft: Draft, customer: str) -> Mapping[str, Any]:
@@ -169,11 +184,12 @@ class Trying:
         except UserError as error:
             return [Verdict(checked.rule.id, "the test customers", (error.message,))]
 
-    def _curves(self, checked: CheckedRule) -> list[Curve]:
+    def _curves(self, checked: CheckedRule, is_cancelled: Callable[[], bool]) -> list[Curve]:
         text = checked.rule.when
         wanted = thresholds(checked)[:MAX_CURVES]
         found = []
-        for threshold, reach in zip(wanted, self._session.reach(checked, wanted), strict=True):
+        reached = self._session.reach(checked, wanted, is_cancelled)
+        for threshold, reach in zip(wanted, reached, strict=True):
             points = tuple((f"{number:f}", one.qualified) for number, one in reach.items())
             clause = " ".join(text[slice(*threshold.clause)].split())
             more = [(one.qualified, number) for number, one in reach.items() if one.newcomers]

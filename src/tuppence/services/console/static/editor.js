@@ -129,7 +129,7 @@ async function check() {
     status.textContent = errors ? `${errors === 1 ? "1 error" : `${errors} errors`}: ${marks.find((one) => !one.is_warning).message}` : "";
     if (errors) return;  // what was counted for an earlier text stays, dimmed
     const found = await send(address("/preview"), fields, signal);
-    if (found.status === 409) return;  // a newer text of this editor is under way
+    if (found.status === 409) return later();  // an older text has overtaken this one: ask again
     if (!found.ok) return fail(await found.text());
     const parts = ["written", "curves"];
     const before = parts.map((part) => document.getElementById(part)?.innerHTML ?? "");
@@ -140,6 +140,7 @@ async function check() {
     const examples = [...preview.querySelectorAll("#examples button")].slice(0, 3);
     for (const one of examples) fields.append("example", one.value);
     const others = await send(address("/more"), fields, signal);
+    if (others.status === 409) return;  // a newer text of this editor is under way
     if (!others.ok) return fail(await others.text());
     const more = await others.json();
     for (const part of parts) fill(part, more[part], false);
@@ -166,13 +167,19 @@ function later() {
   timer = setTimeout(check, 150);
 }
 
-let isChanged = false;
+let isChanged = "unsaved" in form.dataset;
 form.addEventListener("submit", () => { isChanged = false; });
 addEventListener("beforeunload", (event) => isChanged && event.preventDefault());
 form.addEventListener("input", (event) => {
   isChanged = true;
   mirrors.get(event.target.name)?.show([]);
   later();
+});
+form.addEventListener("change", ({ target }) => {  // the customer's fields need other inputs
+  if (!target.name?.endsWith(".measure")) return;
+  const has = Boolean(form.elements[target.name.replace(/measure$/, "field")]);
+  const button = form.querySelector("button[value=try]");
+  if (has !== (target.value === "customer")) form.requestSubmit(button);
 });
 form.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.tagName === "INPUT") {  // it would submit the form
