@@ -35,8 +35,11 @@ from tuppence.usecases.delivery_ports import (
 from tuppence.usecases.feed_ports import FeedStore, Kept, Person
 from tuppence.usecases.order_feed import Model, no_model
 
-LEASE: Final = 120_000
-"""Milliseconds in which an attempt ends; after them another one may begin."""
+LEASE: Final = 600_000
+"""Milliseconds in which an attempt ends; after them another one may begin.
+
+The longest is a mail: a dozen steps of at most 30 seconds each.
+"""
 PAGE: Final = 500
 """Number of customers, and of due deliveries, that are read at once."""
 GROWTH: Final = 4
@@ -144,7 +147,9 @@ def deliver(deps: DeliveryDependencies, patience: int, sleep: Callable[[float], 
         sleep: Waits for some seconds.
     """
     with ThreadPoolExecutor(deps.threads, "deliver") as pool:
-        planned = sum(pool.map(lambda name: _plan(deps, name), _everybody(deps.people)))
+        planned = 0
+        for names in _pages(deps.people):  # as `map` takes all of its input at once
+            planned += sum(pool.map(lambda name: _plan(deps, name), names))
         passing = _Pass(deps)
         while True:
             now, open_channels = deps.clock(), passing.open_channels()
@@ -190,7 +195,7 @@ def unsubscribe(outbox: Outbox, store: FeedStore, delivery: str) -> bool:
     Args:
         outbox: Keeps deliveries.
         store: Keeps preferences.
-        delivery: Identifier of the delivery, which only its receiver knows.
+        delivery: Identifier of the delivery.
     """
     found = outbox.recipient(delivery)
     if found is None:
@@ -203,10 +208,10 @@ def unsubscribe(outbox: Outbox, store: FeedStore, delivery: str) -> bool:
     return True
 
 
-def _everybody(people: Audience) -> Iterator[str]:
+def _pages(people: Audience) -> Iterator[Sequence[str]]:
     last = ""
     while names := people.after(last, PAGE):
-        yield from names
+        yield names
         last = names[-1]
 
 
@@ -289,7 +294,7 @@ class _Pass:
         except UserError as error:
             if error.code not in _NOBODY:
                 raise
-            self._drop(customer, name)
+            self._deps.outbox.drop(customer, name)  # it may be gone with them
 
     def _begin(self, customer: str, name: str) -> tuple[Channel, Letter] | None:
         """Begin an attempt, and return what is sent where."""
@@ -302,6 +307,8 @@ class _Pass:
             now = told.shown.moment.now
             is_due = one is not None and one.state is DeliveryState.WAITING and one.at <= now
             if one is None or not is_due or name in told.plan.remove:
+                return None
+            if one.channel not in self.open_channels():
                 return None
             channel = deps.channels[one.channel]
             free = earliest(channel.rule, told.shown.reader, deps.policy, now)
@@ -358,12 +365,3 @@ class _Pass:
             self._counts[word] += 1
             if state is DeliveryState.DEAD:
                 self._given_up.append(GivenUp(name, one.channel, now, reason))
-
-    def _drop(self, customer: str, name: str) -> None:
-        """Remove a delivery to somebody who has no feed any more; it may be gone with them."""
-        try:
-            with self._deps.outbox.change(customer) as change:
-                change.write({}, [name])
-        except UserError as error:
-            if error.code not in _NOBODY:
-                raise

@@ -44,6 +44,10 @@ class Outbox(Protocol):
         """
         ...
 
+    def drop(self, customer: str, delivery: str) -> None:
+        """Remove a delivery; whoever it was for need not exist any more."""
+        ...
+
     def due(self, channels: Collection[str], now: int, limit: int) -> Sequence[tuple[str, str]]:
         """Return customers and identifiers of deliveries that are due, the oldest ones first."""
         ...

@@ -255,7 +255,9 @@ def test_nobody_is_told_of_somebody_who_was_erased_meanwhile(office: Office) -> 
     office.hook.fail = erase
     assert office.run() == Delivered(1, 0, 0, [], [])
     office.desk.clock.now += LEASE
+    assert office.run() == Delivered(0, 0, 0, [], [])
     assert len(office.hook.letters) == 1
+    assert office.desk.outbox.next_due(["webhook.app"]) is None
 
 
 def test_a_channel_that_only_fails_is_left_alone_and_others_go_on(office: Office) -> None:

@@ -35,6 +35,11 @@ class DynamoOutbox:
         with self._table.change(customer) as writes:
             yield _Change(self._table, customer, writes)
 
+    def drop(self, customer: str, delivery: str) -> None:
+        """Remove a delivery; whoever it was for need not exist any more."""
+        with self._table.change(customer, erasing=True) as writes:
+            _remove(writes, delivery)
+
     def due(self, channels: Collection[str], now: int, limit: int) -> Sequence[tuple[str, str]]:
         """Return customers and identifiers of deliveries that are due, the oldest ones first."""
         found = [
@@ -89,8 +94,12 @@ class _Change:
             whose: Item = {"customer": {"S": self._customer}, "channel": {"S": one.channel}}
             self._writes.put("recipient", whose, owner=f"{_DELIVERY}{name}")
         for name in remove:
-            self._writes.delete(f"{_DELIVERY}{name}")
-            self._writes.delete("recipient", owner=f"{_DELIVERY}{name}")
+            _remove(self._writes, name)
+
+
+def _remove(writes: Writes, delivery: str) -> None:
+    writes.delete(f"{_DELIVERY}{delivery}")
+    writes.delete("recipient", owner=f"{_DELIVERY}{delivery}")
 
 
 def _deliveries(table: PersonTable, customer: str) -> dict[str, Delivery]:

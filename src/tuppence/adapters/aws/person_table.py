@@ -151,7 +151,7 @@ class PersonTable:
                 IndexName=INDEX,
                 KeyConditionExpression=condition,
                 ExpressionAttributeValues=values,
-                PaginationConfig={"MaxItems": limit} if limit else {},
+                PaginationConfig={"MaxItems": limit, "PageSize": limit} if limit else {},
             )
             for page in pages:
                 found += page["Items"]
@@ -261,9 +261,15 @@ class PersonTable:
                             "until": {"N": str(until)},
                             "expires_at": {"N": str(expires)},
                         },
-                        ConditionExpression="attribute_not_exists(entry) OR #until < :now",
-                        ExpressionAttributeNames={"#until": "until"},
-                        ExpressionAttributeValues={":now": {"N": str(now)}},
+                        # Its own holder, too: botocore asks again if an answer was lost.
+                        ConditionExpression=(
+                            "attribute_not_exists(entry) OR #until < :now OR #holder = :holder"
+                        ),
+                        ExpressionAttributeNames={"#until": "until", "#holder": "holder"},
+                        ExpressionAttributeValues={
+                            ":now": {"N": str(now)},
+                            ":holder": {"S": holder},
+                        },
                     )
             except UserError as error:
                 if _code_behind(error) not in _BUSY:

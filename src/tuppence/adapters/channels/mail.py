@@ -7,6 +7,7 @@ text can add a header or a recipient.
 
 import contextlib
 import datetime
+import hashlib
 import ipaddress
 import smtplib
 import ssl
@@ -88,12 +89,16 @@ class Mail:
             )
         else:
             server = smtplib.SMTP(one.server, one.port, timeout=timeout)
-        with server:
+        try:
             if one.tls == "starttls":
                 server.starttls(context=self._tls)
             if self._login is not None:
                 server.login(*self._login)
             yield server
+        finally:  # not by `with`: an odd answer to QUIT would look as if the mail were refused
+            with contextlib.suppress(smtplib.SMTPException, OSError):
+                server.quit()
+            server.close()
 
 
 def mail_of(letter: Letter, sender: Address, unsubscribe: str) -> EmailMessage:
@@ -113,7 +118,9 @@ def mail_of(letter: Letter, sender: Address, unsubscribe: str) -> EmailMessage:
     message["To"] = _recipient(letter)
     message["Subject"] = _line(_subject(letter)).replace("=?", "= ?")
     message["Date"] = format_datetime(_EPOCH + datetime.timedelta(milliseconds=letter.now))
-    message["Message-ID"] = f"<{letter.id}@{sender.domain}>"
+    # Mail servers log it, and the identifier itself switches mail off.
+    name = hashlib.sha256(letter.id.encode()).hexdigest()[:32]
+    message["Message-ID"] = f"<{name}@{sender.domain}>"
     message["Auto-Submitted"] = "auto-generated"
     message["List-Unsubscribe"] = f"<{link}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058

@@ -54,6 +54,12 @@ class OutboxFile:
                 raise UserError("facts.unknown-customer", f"there is no customer {customer}")
             yield _Change(self._file, customer)
 
+    def drop(self, customer: str, delivery: str) -> None:
+        """Remove a delivery; whoever it was for need not exist any more."""
+        delete = "DELETE FROM deliveries WHERE customer_id = ? AND id = ?"
+        with self._lock, self._file.transaction() as connection:
+            connection.execute(delete, [customer, delivery])
+
     def due(self, channels: Collection[str], now: int, limit: int) -> Sequence[tuple[str, str]]:
         """Return customers and identifiers of deliveries that are due, the oldest ones first."""
         query = (

@@ -197,10 +197,12 @@ class StoreFolder:
         return Database(self.path / layout.RESULTS, reading=True)
 
     def erase_results(self, customers: Sequence[str]) -> None:
-        """Erase the results of customers who are no longer in the store."""
+        """Erase the results of customers who are no longer in the store, and their feeds."""
         if customers and self.has_results:
             with self.results() as database:
                 database.erase(*customers)
+        for customer in customers:
+            self.feed.erase(customer)
 
     def latest_run(self) -> RunRecord | None:
         """Return the run that was started last, or None."""

@@ -37,6 +37,11 @@ class PostgresOutbox:
             lock_person(connection, customer)
             yield _Change(connection, customer)
 
+    def drop(self, customer: str, delivery: str) -> None:
+        """Remove a delivery; whoever it was for need not exist any more."""
+        with self._connections.transaction() as connection:
+            connection.execute(load_query("outbox_remove"), [customer, [delivery]])
+
     def due(self, channels: Collection[str], now: int, limit: int) -> Sequence[tuple[str, str]]:
         """Return customers and identifiers of deliveries that are due, the oldest ones first."""
         with self._connections.transaction() as connection:

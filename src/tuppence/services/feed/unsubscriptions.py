@@ -1,7 +1,8 @@
 """The address in a mail that stops further mails by one request (RFC 8058), without a token.
 
-The identifier of a delivery is known to its receiver alone. Programs fetch the links of a mail to
-check them, so only a POST changes anything. No answer names anybody.
+The identifier of a delivery cannot be guessed; its receiver knows it, and whoever reads the logs of
+deliveries. Programs fetch the links of a mail to check them, so only a POST changes anything. No
+answer names anybody.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,11 +18,13 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
 }
 _QUESTION: Final = (
-    '<form method="post"><p>Do you want no more messages of this kind?</p>'
-    "<button>Stop them</button></form>"
+    '<form method="post"><p>Do you want to stop receiving messages like this?</p>'
+    "<button>Stop these messages</button></form>"
 )
-_STOPPED: Final = "<p>You get no more messages of this kind. The app can switch them on again.</p>"
-_UNKNOWN: Final = "<p>This link is not valid any more. The app can switch messages off.</p>"
+_STOPPED: Final = (
+    "<p>You will not get any more messages like this. You can turn them back on in the app.</p>"
+)
+_UNKNOWN: Final = "<p>This link is no longer valid. You can turn messages off in the app.</p>"
 
 
 def unsubscriptions(

@@ -10,6 +10,10 @@ BEGIN
         RAISE EXCEPTION 'events are kept for at least 92 days'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'feed_retain';
     END IF;
+    -- Before the partitions: to drop one locks out whoever reads events or customers, to the end.
+    -- Events of a later view were received later, so what is left of views has all its events.
+    DELETE FROM tuppence.feed_views WHERE (view ->> 'night')::integer < before - date '1970-01-01';
+    GET DIAGNOSTICS views = ROW_COUNT;
     months := 0;
     FOR old IN
         SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
@@ -20,9 +24,6 @@ BEGIN
         EXECUTE format('DROP TABLE tuppence.%I', old.relname);
         months := months + 1;
     END LOOP;
-    -- Events of a later view were received later, so what is left of views has all its events.
-    DELETE FROM tuppence.feed_views WHERE (view ->> 'night')::integer < before - date '1970-01-01';
-    GET DIAGNOSTICS views = ROW_COUNT;
 END $$;
 COMMENT ON FUNCTION tuppence.feed_retain IS
     'Drops the partitions of events of the months before a day, and deletes the views of earlier nights.';
