@@ -383,7 +383,7 @@ def test_a_mail_says_what_is_new_in_text_and_html_and_how_to_stop_it(post: Post)
     assert str(mail["from"]) == "Your Bank <insights@example.org>"
     assert str(mail["to"]) == "ann@example.org"
     assert mail["subject"] == "Bank fees (and 1 more)"
-    assert mail["message-id"] == "<dlv_0123@example.org>"
+    assert "dlv_0123" not in mail["message-id"], "mail servers log it"
     link = "https://feed.example.org/v1/unsubscriptions/dlv_0123"
     assert mail["list-unsubscribe"] == f"<{link}>"
     assert mail["list-unsubscribe-post"] == "List-Unsubscribe=One-Click"

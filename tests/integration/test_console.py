@@ -580,7 +580,7 @@ def test_the_console_is_for_whoever_has_its_address(console: Served) -> None:
 @pytest.mark.parametrize(
     ("path", "form", "message"),
     [
-        ("/rule?name=../store/facts", "view=file&base=x&text=a&do=save", "there is no rule file"),
+        ("/rule?name=../store/facts", "view=file&base=x&text=a&do=save", "is no name for a rule"),
         ("/rule?name=x/y", "view=file&base=&do=save&text=" + "id: x%0Akind: tip%0Atitle: x%0Awhen: "
          "'true'%0Ascore: 1%0Amessage: {title: a, body: b}", "is no name for a rule"),
         ("/rule?name=a", "message=1&message.title=2", "contradicts another one"),
