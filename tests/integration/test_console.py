@@ -577,12 +577,14 @@ def test_the_console_is_for_whoever_has_its_address(console: Served) -> None:
         assert " style=" not in found.text
 
 
+FILE = "text=id: x%0Akind: tip%0Atitle: x%0Awhen: 'true'%0Ascore: 1%0Amessage: {title: a, body: b}"
+
+
 @pytest.mark.parametrize(
     ("path", "form", "message"),
     [
-        ("/rule?name=../store/facts", "view=file&base=x&text=a&do=save", "is no name for a rule"),
-        ("/rule?name=x/y", "view=file&base=&do=save&text=" + "id: x%0Akind: tip%0Atitle: x%0Awhen: "
-         "'true'%0Ascore: 1%0Amessage: {title: a, body: b}", "is no name for a rule"),
+        ("/rule?name=../store/facts", f"view=file&base=x&{FILE}&do=save", "is no name for a rule"),
+        ("/rule?name=x/y", f"view=file&base=&{FILE}&do=save", "is no name for a rule"),
         ("/rule?name=a", "message=1&message.title=2", "contradicts another one"),
         ("/rule?name=a", "message.titel=2", "this is no form of a rule"),
         ("/rule?name=a", "when.all.0.what=1", "this is no form of a rule"),
