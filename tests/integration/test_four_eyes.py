@@ -212,7 +212,7 @@ GRANTS = (
 )
 """Of these the server may say no more than that nothing was granted."""
 FACTS = ("attributes", "customers", "connections", "consents", "accounts", "transactions")
-FEEDS = ("feed_states", "feed_preferences")
+FEEDS = ("feed_states", "feed_preferences", "feed_deliveries")
 """Relations in which the feed service changes rows."""
 
 

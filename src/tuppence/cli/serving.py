@@ -94,7 +94,8 @@ def check_feed_source(
     Raises:
         UserError: None, both, or only some of the options are given.
     """
-    if (store is None) == (not database) or bool(database) != bool(results and rulesets):
+    given = (store is not None, bool(database), bool(results), bool(rulesets))
+    if given not in {(True, False, False, False), (False, True, True, True)}:
         message = "the feeds are those of a store, or of the services"
         hint = "give --store alone, or --database with --results and --rulesets"
         raise UserError("cli.where", message, hint)

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, field
 
+from tuppence.plain_text import whole_text
 from tuppence.rules.rule import Identifier, InsightKind
 
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -15,7 +16,7 @@ _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 Channel = Literal["mail", "push"]
 """A way to reach a person, which they switch on."""
-TimeOfDay = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+TimeOfDay = Annotated[str, Meta(pattern=whole_text("([01][0-9]|2[0-3]):[0-5][0-9]"))]
 
 
 class QuietHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

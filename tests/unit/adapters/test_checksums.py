@@ -126,5 +126,5 @@ def test_rows_that_are_removed_leave_no_checksum(tmp_path: Path) -> None:
 def test_the_name_of_the_current_ruleset_is_checked(tmp_path: Path) -> None:
     for content in (b"0123456789abcde\xf0\n", b"0123456789ABCDEF\n", b""):
         (tmp_path / "current").write_bytes(content)
-        with pytest.raises(UserError, match="damaged: it does not name a ruleset"):
+        with pytest.raises(UserError, match="damaged: it does not name a file beside it"):
             RulesetDirectory(tmp_path).current()
