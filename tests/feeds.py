@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 from starlette.testclient import TestClient
 
-from tuppence.adapters.embedded.feed_file import FeedFile
+from tuppence.adapters.embedded.feed_file import FEED, FeedFile
 from tuppence.adapters.embedded.outbox_file import OutboxFile
+from tuppence.adapters.embedded.sqlite import SqliteFile
 from tuppence.errors import UserError
 from tuppence.feed.items import DAY
 from tuppence.feed.policy import Policy
@@ -167,3 +168,12 @@ def desk(folder: Path) -> Iterator[Desk]:
     running = Desk(folder)
     with running.client:
         yield running
+
+
+def asked_of(store: Path, query: str) -> list[Any]:
+    """Return the rows of a query to what a store keeps of feeds.
+
+    By the SQLite of the service: another one in the same process would end the service's locks.
+    """
+    with SqliteFile(store / "feed.sqlite", FEED, read_only=True) as file:
+        return file.rows(query)

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ from local.servers import PATIENCE
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.building import copy_rules, day
 from tests.commands import command
+from tests.feeds import asked_of
 from tests.serving import served
 
 from tuppence.bootstrap.feeds import store_page
@@ -187,9 +187,8 @@ def test_what_was_on_the_screen_counts_as_seen_once(
             with page.expect_response(lambda answer: "/seen" in answer.url) as first:
                 pass
             assert first.value.status == 204
-    with contextlib.closing(sqlite3.connect(tmp_path / "store" / "feed.sqlite")) as database:
-        query = "SELECT json_extract(event, '$.item[0]') FROM events"
-        items = [row for (row,) in database.execute(query)]
+    query = "SELECT json_extract(event, '$.item[0]') FROM events"
+    items = [row for (row,) in asked_of(tmp_path / "store", query)]
     assert items
     assert len(items) == len(set(items)), "an item counts once a day"
 

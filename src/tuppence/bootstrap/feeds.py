@@ -150,6 +150,7 @@ def database_feeds(
     with fact_database(url) as facts:
         policy = feed_policy(policy_file, facts.schema())
     pool = Connections(url, connections)
+    checking = Connections(url, 1)  # of its own, so that readiness does not depend on the load
     known = ruleset_store(rulesets)
     kept = result_store(results, known)
     people = PostgresPeople(pool, kept, known, purposes, policy.vulnerable)
@@ -171,6 +172,10 @@ def database_feeds(
             found = people.results()
             return explain_kept_result(facts, found, known, customer, rule_id, purposes, today)
 
+    def close() -> None:
+        pool.close()
+        checking.close()
+
     published = no_model if models is None else ModelDirectory(models).published
     return FeedDependencies(
         people,
@@ -180,8 +185,8 @@ def database_feeds(
         functools.partial(unsubscribe, outbox, feeds),
         policy,
         clock,
-        people.check,
-        pool.close,
+        checking.check,
+        close,
         published,
     )
 

@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ import msgspec
 import pytest
 from local.servers import PATIENCE
 from starlette.testclient import TestClient
-from tests.feeds import KEYS, NOW, TODAY, Desk, desk, standard, urgent
+from tests.feeds import KEYS, NOW, TODAY, Desk, asked_of, desk, standard, urgent
 from tests.serving import log_lines
 
 from tuppence.errors import RETRYABLE, UserError
@@ -79,9 +78,8 @@ def put(running: Desk, feed: dict[str, Any], place: int, state: str, **more: Any
 
 def rows(tmp_path: Path) -> list[tuple[Any, ...]]:
     """Return all rows of all tables."""
-    with sqlite3.connect(tmp_path / "feed.sqlite") as database:
-        names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        return [row for (name,) in names for row in database.execute(f"SELECT * FROM {name}")]
+    names = asked_of(tmp_path, "SELECT name FROM sqlite_master WHERE type = 'table'")
+    return [row for (name,) in names for row in asked_of(tmp_path, f"SELECT * FROM {name}")]
 
 
 # -- reading --------------------------------------------------------------------------------------
@@ -109,8 +107,7 @@ def test_the_day_of_the_numbers_is_that_of_the_night_that_made_them(
     feed = running.feed()
     assert (feed["as_of"], feed["items"][0]["as_of"]) == ("2024-10-04", "2024-10-03")
     send(running, feed, event(feed, 0, "seen"))
-    with sqlite3.connect(tmp_path / "feed.sqlite") as database:
-        ((content,),) = database.execute("SELECT view FROM views").fetchall()
+    ((content,),) = asked_of(tmp_path, "SELECT view FROM views")
     assert json.loads(content)["candidates"][0]["told"]["as_of"] == TODAY - 1
     running.people.day = TODAY + 13
     assert [one["title"] for one in running.feed()["items"]] == [ENERGY], "today decides the end"
@@ -352,8 +349,7 @@ def test_a_view_is_logged_with_every_candidate_once_it_was_seen(
 ) -> None:
     feed = running.feed()
     send(running, feed, event(feed, 0, "seen"))
-    with sqlite3.connect(tmp_path / "feed.sqlite") as database:
-        ((customer, name, content),) = database.execute("SELECT * FROM views").fetchall()
+    ((customer, name, content),) = asked_of(tmp_path, "SELECT * FROM views")
     view = json.loads(content)
     assert (customer, name) == ("ann", feed["view"]["id"])
     assert (view["night"], view["ruleset"], view["places"]) == (TODAY, "ruleset", 3)
@@ -746,8 +742,7 @@ def test_a_view_that_comes_back_has_its_draw_and_its_channel(running: Desk, tmp_
     taught(running)
     feed = running.feed(query="?channel=watch")
     send(running, feed, event(feed, 0, "seen"))
-    with sqlite3.connect(tmp_path / "feed.sqlite") as database:
-        ((content,),) = database.execute("SELECT view FROM views").fetchall()
+    ((content,),) = asked_of(tmp_path, "SELECT view FROM views")
     view = json.loads(content)
     assert view["channel"] == "watch"
     assert view["order"] == {"by": "model", "model": TAUGHT.digest, "temperature": 5}

@@ -70,6 +70,15 @@ class Connections:
         with self._pool.lend() as connection, connection.transaction():
             yield connection
 
+    def check(self) -> None:
+        """Check that the database answers.
+
+        Raises:
+            UserError: It does not.
+        """
+        with self.reading() as connection:
+            connection.execute(load_query("feed_withdrawals"))
+
     def close(self) -> None:
         """Close all connections that are not in use."""
         self._pool.close()
@@ -292,15 +301,6 @@ class PostgresPeople:
     def has_rule(self, rule_id: str) -> bool:
         """Return whether any ruleset that is kept has a rule of this name."""
         return has_rule(self._rulesets, rule_id)
-
-    def check(self) -> None:
-        """Check that the database answers.
-
-        Raises:
-            UserError: It does not.
-        """
-        with self._connections.reading() as connection:
-            connection.execute(load_query("feed_withdrawals"))
 
     def results(self) -> ResultStore:
         """Return the results, opened once in each thread."""

@@ -127,15 +127,17 @@ def feed_app(
     """
     metrics = Metrics("feed")
     service = _FeedService(deps, keys, metrics)
+    checking = ThreadPoolExecutor(1, "check")  # so that readiness waits for no request
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         service.executor.shutdown()
+        checking.shutdown()
         await run_in_threadpool(deps.close)
 
     async def check() -> None:
-        await run_in_threadpool(deps.check)
+        await asyncio.get_running_loop().run_in_executor(checking, deps.check)
 
     item = "/v1/feed/items/{item}"
     routes = [
