@@ -1,6 +1,7 @@
 """Docstrings define a thing or begin with a verb; a linter checks the verbs of functions."""
 
 import ast
+import itertools
 import re
 from pathlib import Path
 from typing import Final
@@ -38,10 +39,24 @@ def test_a_stub_is_found(tmp_path: Path) -> None:
     assert [STUB.findall(text) for text in docstrings(path)] == [[], ["    a: Of the file."]]
 
 
+def test_a_fragment_about_a_constant_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "fragment.py"
+    path.write_text('A = 1\n"""How many there are."""\n')
+    assert fragments(path) == [f"{path}: How many there are."]
+
+
 def docstrings(path: Path) -> list[str]:
-    """Return the docstrings of a file; one that is missing is empty."""
-    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, DOCUMENTED)]
-    return [ast.get_docstring(node) or "" for node in nodes]
+    """Return the docstrings of a file, those of constants too; one that is missing is empty."""
+    nodes = [*ast.walk(ast.parse(path.read_text()))]
+    found = [ast.get_docstring(node) or "" for node in nodes if isinstance(node, DOCUMENTED)]
+    for node in nodes:
+        body = node.body if isinstance(node, ast.Module | ast.ClassDef) else []
+        for before, one in itertools.pairwise(body):
+            if isinstance(before, ast.Assign | ast.AnnAssign) and isinstance(one, ast.Expr):
+                value = one.value
+                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    found.append(value.value)
+    return found
 
 
 def fragments(path: Path) -> list[str]:

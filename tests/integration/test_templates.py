@@ -25,7 +25,7 @@ REVIEWED = Path(__file__).with_name("resources.txt")
 ENVIRONMENTS = ("dev", "prod")
 Resources = dict[str, dict[str, Any]]
 KEEPING = (*("Query", "GetItem", "BatchGetItem", "PutItem", "DeleteItem", "ConditionCheckItem"),)
-"""What is done with a table to keep feeds in it."""
+"""Operations on a table that keep feeds in it."""
 
 
 @pytest.fixture(scope="module")

@@ -51,8 +51,8 @@ CHANCE: Final = 0.01
 COVERED: Final = 0.8
 """Share of those who qualify from which a live rule makes a draft superfluous."""
 LIFT: Final = 2
-"""How many times as often as everybody those who qualify for a draft must qualify for a live rule
-that covers it."""
+"""Least ratio of the share that qualifies for a live rule among those whom a draft finds to its
+share of everybody, from which the live rule covers the draft."""
 SENSITIVE: Final = frozenset({"alcohol", "charity", "gambling", "health"})
 """Categories without drafts: a message may hurt, or reveal what the law protects."""
 MAX_CATEGORIES: Final = 60

@@ -68,7 +68,7 @@ def test_no_points_change_the_order_of_what_is_urgent(
 def test_no_points_change_a_tier(
     rules: Mapping[str, Rule], results: Mapping[str, Result], policy: Policy, given_: dict[str, int]
 ) -> None:
-    """Of each tier, the same insights may be shown whatever their points; earlier tiers first."""
+    """Check that points change neither who may be shown in a tier nor the order of tiers."""
     ordering, other = Points(given_), Points(dict.fromkeys(names, 0))
     found = choose(results.values(), rules, Reader(), policy, MOMENT, ordering=ordering)
     plain = choose(results.values(), rules, Reader(), policy, MOMENT, ordering=other)
@@ -153,7 +153,7 @@ def test_what_was_not_helpful_stays_away(given_: dict[str, int]) -> None:
 
 
 def test_a_cap_of_a_kind_is_decided_before_the_draw() -> None:
-    """Of three tips, of which two may be seen, the two with the highest scores are drawn."""
+    """Check that a cap of two tips lets the two with the highest scores into the draw."""
     rules = by_id(*(rule(name, kind="tip") for name in "abc"))
     policy = Policy(places=5, caps=[PolicyCap(of="kind", only="tip", at_most=2, days=7)])
     results = [result("a", "10"), result("b", "20"), result("c", "30")]

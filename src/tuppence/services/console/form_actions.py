@@ -18,7 +18,7 @@ _ADDED: Final[Mapping[str, Plain]] = {
     "measure": {"name": "", "what": NEW_ROW["what"]},
     "variant": {"title": "", "body": ""},
 }
-"""What a verb adds to the list at a place."""
+"""Elements that the verb `add` puts into a list, by their names."""
 _GROUPS: Final = ("all", "any", "none")
 
 
