@@ -17,11 +17,12 @@ from tuppence.bootstrap.local import (
 )
 from tuppence.bootstrap.store_feed import feed_policy
 from tuppence.feed.news import ChannelRule
+from tuppence.feed.policy import Policy
 from tuppence.usecases.deliver import DeliveryDependencies, Retry
-from tuppence.usecases.order_feed import no_model
+from tuppence.usecases.order_feed import Model, no_model
 
 if TYPE_CHECKING:
-    from tuppence.usecases.delivery_ports import Channel, Outbox
+    from tuppence.usecases.delivery_ports import Audience, Channel, Outbox
 
 
 class DeliverySettings(NamedTuple):
@@ -70,18 +71,7 @@ def store_deliveries(path: Path, settings: DeliverySettings) -> Iterator[Deliver
     with contextlib.closing(people):
         people.check()
         with contextlib.closing(OutboxFile(path, people.has_customer)) as outbox:
-            yield DeliveryDependencies(
-                people,
-                outbox,
-                _channels(found),
-                policy,
-                settings.retry,
-                settings.clock,
-                settings.chance,
-                settings.new_id,
-                settings.threads,
-                store.models.published,
-            )
+            yield _dependencies(people, outbox, found, policy, settings, store.models.published)
 
 
 @contextlib.contextmanager
@@ -131,18 +121,30 @@ def database_deliveries(
                 from tuppence.bootstrap.aws import dynamo_feeds  # noqa: PLC0415
 
             _, outbox = dynamo_feeds(feeds_table, people.has_customer, settings.clock)
-        yield DeliveryDependencies(
-            people,
-            outbox,
-            _channels(found),
-            policy,
-            settings.retry,
-            settings.clock,
-            settings.chance,
-            settings.new_id,
-            settings.threads,
-            no_model if models is None else ModelDirectory(models).published,
-        )
+        published = no_model if models is None else ModelDirectory(models).published
+        yield _dependencies(people, outbox, found, policy, settings, published)
+
+
+def _dependencies(
+    people: "Audience",
+    outbox: "Outbox",
+    found: ChannelSettings,
+    policy: Policy,
+    settings: DeliverySettings,
+    published: Callable[[], Model | None],
+) -> DeliveryDependencies:
+    return DeliveryDependencies(
+        people,
+        outbox,
+        _channels(found),
+        policy,
+        settings.retry,
+        settings.clock,
+        settings.chance,
+        settings.new_id,
+        settings.threads,
+        published,
+    )
 
 
 def _channels(found: ChannelSettings) -> "dict[str, Channel]":
