@@ -22,6 +22,9 @@ class Role(StrEnum):
     FEED = "feed"
 
 
+LoginPassword = Annotated[str, typer.Option(help="Password of that login: a file, or env:NAME.")]
+
+
 def register(program: typer.Typer) -> None:
     """Add the group of commands."""
     app = typer.Typer(name="database", no_args_is_help=True)
@@ -41,21 +44,15 @@ def register(program: typer.Typer) -> None:
         reader: Annotated[
             str, typer.Option(help="Also create a read-only login of this name.")
         ] = "",
-        password: Annotated[
-            str, typer.Option(help="Password of that login: a file, or env:NAME.")
-        ] = "",
+        password: LoginPassword = "",
         feed: Annotated[
             str, typer.Option(help="Also create a login of this name for the service of feeds.")
         ] = "",
-        feed_password: Annotated[
-            str, typer.Option(help="Password of that login: a file, or env:NAME.")
-        ] = "",
+        feed_password: LoginPassword = "",
         loader: Annotated[
             str, typer.Option(help="Also create a login of this name that may load facts.")
         ] = "",
-        loader_password: Annotated[
-            str, typer.Option(help="Password of that login: a file, or env:NAME.")
-        ] = "",
+        loader_password: LoginPassword = "",
         convert: Annotated[
             str,
             typer.Option(
@@ -67,23 +64,20 @@ def register(program: typer.Typer) -> None:
 
         The login must own the tables. Going back drops what later versions added.
         """
-        if bool(reader) != bool(password):
-            raise typer.BadParameter("--reader and --password go together")
-        if bool(feed) != bool(feed_password):
-            raise typer.BadParameter("--feed and --feed-password go together")
-        if bool(loader) != bool(loader_password):
-            raise typer.BadParameter("--loader and --loader-password go together")
+        logins = (
+            ("reader", reader, "password", password, "read"),
+            ("feed", feed, "feed-password", feed_password, "keep feeds"),
+            ("loader", loader, "loader-password", loader_password, "load"),
+        )
+        for role, name, option, secret, _ in logins:
+            if bool(name) != bool(secret):
+                raise typer.BadParameter(f"--{role} and --{option} go together")
         before, after = migrate_database(database, to)
         echo(f"from {before} to {after}" if before != after else f"at {after} already")
-        if reader:
-            make_login(database, reader, read_secret(password), ["reader"])
-            echo(f"{reader} may read")
-        if feed:
-            make_login(database, feed, read_secret(feed_password), ["feed"])
-            echo(f"{feed} may keep feeds")
-        if loader:
-            make_login(database, loader, read_secret(loader_password), ["loader"])
-            echo(f"{loader} may load")
+        for role, name, _, secret, may in logins:
+            if name:
+                make_login(database, name, read_secret(secret), [role])
+                echo(f"{name} may {may}")
         if convert:
             call_convert(database, convert)
             echo(f"calls {convert} when a definition is approved or retired")

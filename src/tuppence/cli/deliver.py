@@ -98,7 +98,7 @@ def register(app: typer.Typer) -> None:
         """
         if log:
             write_logs("deliver", sys.stderr)
-        check_feed_source(store, database, results, rulesets, feeds)
+        check_feed_source(store, database, results, rulesets, feeds, models)
         retry = Retry(attempts, round(first_pause * 1000), round(longest_pause * 1000), jitter)
         settings = DeliverySettings(
             channels,

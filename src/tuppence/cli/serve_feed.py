@@ -96,7 +96,7 @@ def add_commands(app: typer.Typer) -> None:
         else. The feeds of a store stand for the day of its last run, those of a database for the
         present day.
         """
-        check_feed_source(store, database, results, rulesets, feeds)
+        check_feed_source(store, database, results, rulesets, feeds, models)
         write_logs("feed", sys.stderr)
         begin_tracing("feed")
         tls = read_tls(tls_certificate, tls_key, tls_client_ca)

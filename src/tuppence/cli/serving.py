@@ -87,7 +87,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def check_feed_source(
-    store: Path | None, database: str, results: str, rulesets: str, feeds: str
+    store: Path | None, database: str, results: str, rulesets: str, feeds: str, models: Path | None
 ) -> None:
     """Check that the feeds are those of a store, or of the services.
 
@@ -102,3 +102,6 @@ def check_feed_source(
     if store is not None and feeds:
         message = "--feeds belongs to --database: a store keeps its feeds itself"
         raise UserError("cli.where", message, "leave --feeds out")
+    if store is not None and models is not None:
+        message = "--models belongs to --database: a store keeps its models itself"
+        raise UserError("cli.where", message, "leave --models out")

@@ -123,6 +123,8 @@ class Policy(
     vulnerable: str | None = None
     time_zone: str = "Europe/London"
     values: list[PolicyValue] = []
+    quiet_hours: QuietHours = QuietHours("21:00", "08:00")
+    digest: Annotated[int, Meta(ge=1, le=20)] = 3
 
     def value_points(self, rule_id: str, kind: str) -> int:
         """Return the points that values add to an insight: a hundred for each logit."""
@@ -136,9 +138,6 @@ class Policy(
         """The name with a digest of all that the policy says."""
         content = msgspec.json.encode(self, order="sorted")
         return f"{self.name}:{hashlib.sha256(content).hexdigest()[:8]}"
-
-    quiet_hours: QuietHours = QuietHours("21:00", "08:00")
-    digest: Annotated[int, Meta(ge=1, le=20)] = 3
 
     def tier(self, rule: Rule) -> int:
         """Return the tier of a rule's insight."""

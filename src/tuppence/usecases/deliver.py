@@ -215,10 +215,9 @@ def _pages(people: Audience) -> Iterator[Sequence[str]]:
         last = names[-1]
 
 
-class _Told(NamedTuple):
-    """A person, the feed that they have now, and what is planned for them."""
+class _Planned(NamedTuple):
+    """The feed that a person has now, and what is planned for them."""
 
-    person: Person
     feed: Feed
     shown: Shown
     plan: Plan
@@ -251,7 +250,7 @@ def _person(deps: DeliveryDependencies, customer: str) -> Person:
 
 def _planned(
     deps: DeliveryDependencies, person: Person, kept: Kept, deliveries: Mapping[str, Delivery]
-) -> _Told:
+) -> _Planned:
     now, policy, chosen = deps.clock(), deps.policy, kept.preferences
     feed = served_feed(person, kept, policy, now, model=deps.model())
     today = local_day(now, chosen.time_zone or policy.time_zone)
@@ -260,7 +259,7 @@ def _planned(
     shown = Shown(feed.candidates, reader, feed.evaluated.day, moment)
     channels = [one.rule for one in deps.channels.values()]
     ids = (deps.new_id() for _ in itertools.count())
-    return _Told(person, feed, shown, plan(shown, channels, deliveries, policy, ids))
+    return _Planned(feed, shown, plan(shown, channels, deliveries, policy, ids))
 
 
 class _Pass:
@@ -301,17 +300,17 @@ class _Pass:
         deps = self._deps
         person = _person(deps, customer)
         with deps.outbox.change(customer) as change:
-            told = _planned(deps, person, change.kept, change.deliveries)
-            change.write(told.plan.put, told.plan.remove)
-            one = {**change.deliveries, **told.plan.put}.get(name)
-            now = told.shown.moment.now
+            planned = _planned(deps, person, change.kept, change.deliveries)
+            change.write(planned.plan.put, planned.plan.remove)
+            one = {**change.deliveries, **planned.plan.put}.get(name)
+            now = planned.shown.moment.now
             is_due = one is not None and one.state is DeliveryState.WAITING and one.at <= now
-            if one is None or not is_due or name in told.plan.remove:
+            if one is None or not is_due or name in planned.plan.remove:
                 return None
             if one.channel not in self.open_channels():
                 return None
             channel = deps.channels[one.channel]
-            free = earliest(channel.rule, told.shown.reader, deps.policy, now)
+            free = earliest(channel.rule, planned.shown.reader, deps.policy, now)
             if free > now:
                 change.write({name: msgspec.structs.replace(one, at=free)}, ())
                 return None
@@ -320,8 +319,8 @@ class _Pass:
             )
             change.write({name: begun}, ())
         wanted = {item for item, _ in one.items}
-        items = [item for item in told.feed.items if item.candidate.item in wanted]
-        evaluated = told.feed.evaluated
+        items = [item for item in planned.feed.items if item.candidate.item in wanted]
+        evaluated = planned.feed.evaluated
         return channel, Letter(name, customer, person.address, evaluated, items, one.made, now)
 
     def _send(self, channel: Channel, letter: Letter) -> DeliveryError | None:
@@ -337,6 +336,8 @@ class _Pass:
             one = change.deliveries.get(name)
             if one is not None and one.state is DeliveryState.WAITING:
                 self._record(change, name, one, error)
+        if error is not None and error.about_person:
+            return
         with self._lock:
             in_a_row = self._in_a_row
             in_a_row[channel.rule.name] = 0 if error is None else in_a_row[channel.rule.name] + 1

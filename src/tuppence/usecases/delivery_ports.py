@@ -33,7 +33,7 @@ class Outbox(Protocol):
     """Keeps the deliveries to everybody, in the same place as what is kept of feeds."""
 
     def read(self, customer: str) -> tuple[Kept, Mapping[str, Delivery]]:
-        """Return what is kept of a person's feeds, and all deliveries to them, as of one moment."""
+        """Return what is kept of a person's feeds, and all deliveries to them, without a lock."""
         ...
 
     def change(self, customer: str) -> AbstractContextManager[OutboxChange]:
@@ -101,12 +101,14 @@ class DeliveryError(Exception):
     Attributes:
         reason: The reason, in a sentence without personal data.
         final: Whether further attempts would fail as well.
+        about_person: Whether it says nothing about the channel.
     """
 
-    def __init__(self, reason: str, *, final: bool = False) -> None:
+    def __init__(self, reason: str, *, final: bool = False, about_person: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.final = final
+        self.about_person = about_person
 
 
 class Channel(Protocol):

@@ -23,13 +23,13 @@ WITHDRAWALS: Final = "withdrawals"
 _KEPT: Final = "kept#"
 _PREFERENCES: Final = f"{_KEPT}preferences"
 _STATE: Final = f"{_KEPT}state#"
-_EVENT, _VIEW, _DELIVERY = "event#", "view#", "delivery#"
+_EVENT, _VIEW, DELIVERY = "event#", "view#", "delivery#"
 _EXPORTED: Final = {
     "events": (_EVENT, "id", "event"),
     "views": (_VIEW, "id", "view"),
     "states": (_STATE, "item", "state"),
     "preferences": (_PREFERENCES, "", "preferences"),
-    "deliveries": (_DELIVERY, "id", "delivery"),
+    "deliveries": (DELIVERY, "id", "delivery"),
 }
 """For each part of an export: the beginning of sort keys, and the names of what they hold."""
 
@@ -109,7 +109,7 @@ class DynamoFeeds:
                     continue
                 count += 1
                 writes.delete(entry)
-                if entry.startswith(_DELIVERY):
+                if entry.startswith(DELIVERY):
                     writes.delete("recipient", owner=entry)
         return count
 

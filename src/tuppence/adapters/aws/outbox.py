@@ -6,12 +6,11 @@ from typing import Final
 
 import msgspec
 
-from tuppence.adapters.aws.feeds import read_kept
+from tuppence.adapters.aws.feeds import DELIVERY, read_kept
 from tuppence.adapters.aws.person_table import Item, PersonTable, Writes, owner_of, text
 from tuppence.feed.news import Delivery, DeliveryState
 from tuppence.usecases.feed_ports import Kept
 
-_DELIVERY: Final = "delivery#"
 _DEAD: Final = "dead"
 
 
@@ -70,7 +69,7 @@ class DynamoOutbox:
 
     def recipient(self, delivery: str) -> tuple[str, str] | None:
         """Return the customer and the channel of a delivery; None if there is no such delivery."""
-        found = self._table.read(f"{_DELIVERY}{delivery}", "recipient")
+        found = self._table.read(f"{DELIVERY}{delivery}", "recipient")
         return None if found is None else (text(found, "customer"), text(found, "channel"))
 
 
@@ -90,24 +89,24 @@ class _Change:
             if one.state in places:  # only these are in the index
                 attributes["outbox"] = {"S": places[one.state]}
                 attributes["due"] = {"N": str(one.at)}
-            self._writes.put(f"{_DELIVERY}{name}", attributes)
+            self._writes.put(f"{DELIVERY}{name}", attributes)
             whose: Item = {"customer": {"S": self._customer}, "channel": {"S": one.channel}}
-            self._writes.put("recipient", whose, owner=f"{_DELIVERY}{name}")
+            self._writes.put("recipient", whose, owner=f"{DELIVERY}{name}")
         for name in remove:
             _remove(self._writes, name)
 
 
 def _remove(writes: Writes, delivery: str) -> None:
-    writes.delete(f"{_DELIVERY}{delivery}")
-    writes.delete("recipient", owner=f"{_DELIVERY}{delivery}")
+    writes.delete(f"{DELIVERY}{delivery}")
+    writes.delete("recipient", owner=f"{DELIVERY}{delivery}")
 
 
 def _deliveries(table: PersonTable, customer: str) -> dict[str, Delivery]:
-    return {_delivery(one): _decode(one) for one in table.query(owner_of(customer), _DELIVERY)}
+    return {_delivery(one): _decode(one) for one in table.query(owner_of(customer), DELIVERY)}
 
 
 def _delivery(item: Item) -> str:
-    return text(item, "entry").removeprefix(_DELIVERY)
+    return text(item, "entry").removeprefix(DELIVERY)
 
 
 def _customer(item: Item) -> str:

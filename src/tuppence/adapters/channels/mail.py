@@ -164,6 +164,8 @@ def _lines(one: FeedItem) -> Iterator[str]:
         yield _line(f"{rule.offer.partner}: {rule.offer.terms}")
     if rule.promotes:
         yield "This is an advertisement."
+        if rule.approval is not None:
+            yield _line(f"Financial promotion, approved by {rule.approval.by}.")
     action = rule.feed_settings.action
     if action is not None and action.link.startswith("https://"):  # others are inside the app
         yield _line(f"{action.label}: {action.link}")
@@ -196,13 +198,14 @@ def _recipient(letter: Letter) -> Address:
         DeliveryError: They have none, or one that mail cannot be sent to.
     """
     if letter.address is None:
-        raise DeliveryError("the person has no address", final=True)
+        raise DeliveryError("the person has no address", final=True, about_person=True)
     with contextlib.suppress(HeaderParseError, ValueError, IndexError):
         if letter.address.isascii():
             found = Address(addr_spec=letter.address)
             if found.username and found.domain:
                 return found
-    raise DeliveryError("the person's address is not one that mail can be sent to", final=True)
+    reason = "the person's address is not one that mail can be sent to"
+    raise DeliveryError(reason, final=True, about_person=True)
 
 
 def _refused(what: str, code: int) -> DeliveryError:

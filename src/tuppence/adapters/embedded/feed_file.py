@@ -83,6 +83,17 @@ _VIEWS: Final = msgspec.json.Decoder(View)
 _NOTHING: Final = Kept({}, Preferences(), frozenset())
 
 
+def open_feed(store: Path) -> SqliteFile:
+    """Open the file for changes that are not lost once they are acknowledged.
+
+    Raises:
+        UserError: The file is damaged, or may not be written.
+    """
+    file = SqliteFile(store / layout.FEED, FEED, write_ahead=True)
+    file.connection.pragma("synchronous", "full")
+    return file
+
+
 class FeedFile:
     """The file, for a service. Implements the port FeedStore.
 
@@ -98,8 +109,7 @@ class FeedFile:
     def __init__(self, store: Path, has_customer: Callable[[str], bool]) -> None:
         self._has_customer = has_customer
         self._lock = threading.Lock()
-        self._file = SqliteFile(store / layout.FEED, FEED, write_ahead=True)
-        self._file.connection.pragma("synchronous", "full")  # what is acknowledged is not lost
+        self._file = open_feed(store)
 
     def close(self) -> None:
         """Close the file."""

@@ -8,8 +8,7 @@ from typing import Final
 
 import msgspec
 
-from tuppence.adapters.embedded import layout
-from tuppence.adapters.embedded.feed_file import FEED, read_kept
+from tuppence.adapters.embedded.feed_file import open_feed, read_kept
 from tuppence.adapters.embedded.sqlite import SqliteFile
 from tuppence.errors import UserError
 from tuppence.feed.news import Delivery
@@ -33,8 +32,7 @@ class OutboxFile:
     def __init__(self, store: Path, has_customer: Callable[[str], bool]) -> None:
         self._has_customer = has_customer
         self._lock = threading.Lock()
-        self._file = SqliteFile(store / layout.FEED, FEED, write_ahead=True)
-        self._file.connection.pragma("synchronous", "full")  # what was sent is not sent again
+        self._file = open_feed(store)
 
     def close(self) -> None:
         """Close the file."""

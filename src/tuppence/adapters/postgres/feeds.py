@@ -142,7 +142,7 @@ class PostgresFeeds:
         """Keep a withdrawal."""
         one = withdrawal
         given = [one.rule_id, one.withdrawn, one.by, one.reason, one.at]
-        with self._connections.transaction() as connection:
+        with self._connections.reading() as connection:
             connection.execute(load_query("feed_withdraw"), given)
 
 
@@ -239,12 +239,12 @@ class PostgresPeople:
 
     def has_customer(self, customer: str) -> bool:
         """Return whether there is a customer of this name."""
-        with self._connections.transaction() as connection:
+        with self._connections.reading() as connection:
             return connection.execute(load_query("feed_known"), [customer]).fetchone() is not None
 
     def after(self, customer: str, limit: int) -> Sequence[str]:
         """Return the next customers after a name, in order of their names."""
-        with self._connections.transaction() as connection:
+        with self._connections.reading() as connection:
             rows = connection.execute(load_query("feed_after"), [customer, limit]).fetchall()
         return [name for (name,) in rows]
 
@@ -347,6 +347,7 @@ def _json(value: Any) -> str:
 def _connected(url: str) -> psycopg.Connection:
     connection = connect(url)
     connection.autocommit = True  # a query is its own transaction, without two further round trips
+    connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED  # see `lock_person`
     return connection
 
 

@@ -39,31 +39,31 @@ class PostgresOutbox:
 
     def drop(self, customer: str, delivery: str) -> None:
         """Remove a delivery; whoever it was for need not exist any more."""
-        with self._connections.transaction() as connection:
+        with self._connections.reading() as connection:
             connection.execute(load_query("outbox_remove"), [customer, [delivery]])
 
     def due(self, channels: Collection[str], now: int, limit: int) -> Sequence[tuple[str, str]]:
         """Return customers and identifiers of deliveries that are due, the oldest ones first."""
-        with self._connections.transaction() as connection:
+        with self._connections.reading() as connection:
             return connection.execute(
                 load_query("outbox_due"), [[*channels], now, limit]
             ).fetchall()
 
     def next_due(self, channels: Collection[str]) -> int | None:
         """Return when the next delivery is due; None if none is."""
-        with self._connections.transaction() as connection:
+        with self._connections.reading() as connection:
             found = connection.execute(load_query("outbox_next"), [[*channels]]).fetchone()
         return None if found is None else found[0]
 
     def dead(self) -> Sequence[tuple[str, str, Delivery]]:
         """Return all deliveries that were given up, each after its customer and identifier."""
-        with self._connections.transaction() as connection:
+        with self._connections.reading() as connection:
             rows = connection.execute(load_query("outbox_dead")).fetchall()
         return [(customer, name, _DELIVERY.decode(content)) for customer, name, content in rows]
 
     def recipient(self, delivery: str) -> tuple[str, str] | None:
         """Return the customer and the channel of a delivery; None if there is no such delivery."""
-        with self._connections.transaction() as connection:
+        with self._connections.reading() as connection:
             return connection.execute(load_query("outbox_recipient"), [delivery]).fetchone()
 
 

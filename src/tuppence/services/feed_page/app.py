@@ -159,8 +159,9 @@ class _Page:
 
     async def choices(self, request: Request) -> Response:
         """Show a person's choices."""
-        customer = _customer(request)
-        _, kept, person = await run_in_threadpool(self._build, customer)
+        customer, deps = _customer(request), self._deps
+        person = await run_in_threadpool(deps.people.find, customer, self._today())
+        kept = await run_in_threadpool(deps.store.kept, customer)
         topics = sorted({rule.topic for rule in person.rules.values() if rule.topic})
         return self._page(
             "choices.html",

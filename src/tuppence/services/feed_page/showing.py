@@ -248,6 +248,8 @@ def _why(one: Candidate, feed: Feed, locale: str) -> list[str]:
     place = (one.place or 0) + 1
     if one.tier == URGENT:
         said.append(f"It is in place {place}, because it is urgent.")
+    elif one.draw is not None:
+        said.append(f"It is in place {place}, by what you and others have found useful.")
     elif one.result.score is None:
         said.append(f"It is in place {place}; its relevance is not known.")
     else:
