@@ -183,9 +183,7 @@ class Monitoring(EnvironmentStack):
 
     def _feed_alarms(self) -> None:
         feed = self._feed
-        failed = feed.targets.metrics.http_code_target(
-            code=elb.HttpCodeTarget.TARGET_5XX_COUNT, period=FIVE_MINUTES, statistic="Sum"
-        )
+        failed = _ours("errors_total", "feed", FIVE_MINUTES)
         self._alarm("FeedErrors", failed, 10, "the service of feeds answers with errors", "feeds")
         healthy = feed.targets.metrics.healthy_host_count(period=MINUTE, statistic="Maximum")
         nobody = "no task of the service is healthy"
@@ -197,7 +195,7 @@ class Monitoring(EnvironmentStack):
             statistic="Sum",
             period=FIVE_MINUTES,
         )
-        meaning = "the gateway gets no answer from the service of feeds"
+        meaning = "apps get answers with status 500 or above from the gateway"
         self._alarm("GatewayErrors", unanswered, 10, meaning, "feeds")
 
     def _take_in_alarms(self) -> None:

@@ -390,7 +390,7 @@ def test_a_mail_says_what_is_new_in_text_and_html_and_how_to_stop_it(post: Post)
     plain, html = (part.get_content() for part in mail.iter_parts())
     for text in ("£12.50 in fees.", "A rate of 4 %.", "The rate may fall.", "2024-10-04", link):
         assert text in plain
-    for text in ("This is an advertisement.", "See: https://app.example.org/save"):
+    for text in ("This is an advertisement.", "approved by", "See: https://app.example.org/save"):
         assert text in plain
         assert text in html
     assert "Save &lt;b&gt;more&lt;/b&gt;" in html

@@ -592,6 +592,8 @@ FILE = "text=id: x%0Akind: tip%0Atitle: x%0Awhen: 'true'%0Ascore: 1%0Amessage: {
         ("/rule?name=a", "title=a&do=explode", "is no action of this form"),
         ("/rule?name=a", "title=a&do=fix+when", "the form has no such place"),
         ("/complete", "text=a&position=x", "a number is expected"),
+        ("/complete", f"text=a&position={'9' * 5000}", "a number is expected"),
+        ("/rule?name=a", f"when.all.{'9' * 5000}=1", "the form has no field"),
         ("/check?name=a", "title=a&title=b", "once"),
     ],
 )  # fmt: skip

@@ -134,6 +134,10 @@ def test_an_inbox_has_the_files_of_its_sources_and_names_one_that_is_missing(
     assert long not in inbox.waiting()
     _, reason = filter(re.compile("refused/long/").match, bucket.keys())
     assert bucket.get(reason) == "too long\n"
+    assert Arrived("bank", "b.csv") in inbox.waiting()
+    bucket.client.delete_object(Bucket=bucket.name, Key="inbox/bank/b.csv")
+    inbox.refuse(Arrived("bank", "b.csv"), "it is gone")
+    assert not [key for key in bucket.keys() if "b.csv" in key]  # noqa: SIM118 - no dictionary
     with pytest.raises(UserError, match="there is no such file") as missing:
         inbox.fetch(Arrived("bank", "c.csv"), tmp_path)
     assert missing.value.code == "file.missing"

@@ -494,7 +494,11 @@ def test_every_alarm_notifies_a_topic_and_has_a_runbook_with_the_first_three_com
     ):
         silent = one(resources, "AWS::CloudWatch::Alarm", label)
         assert silent["TreatMissingData"] == "breaching", "without tasks there is no metric"
-    for label, service in (("EngineErrors", "rules-engine"), ("RelayErrors", "sql-relay")):
+    for label, service in (
+        ("EngineErrors", "rules-engine"),
+        ("RelayErrors", "sql-relay"),
+        ("FeedErrors", "feed"),
+    ):
         errors = one(resources, "AWS::CloudWatch::Alarm", label)
         assert (errors["Namespace"], errors["MetricName"]) == ("tuppence", "errors_total")
         assert errors["Dimensions"] == [{"Name": "service", "Value": service}], "no 503 when busy"

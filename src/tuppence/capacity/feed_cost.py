@@ -44,6 +44,8 @@ INSIGHTS: Final = 25
 """Number of metrics that Container Insights writes of the service, as in the bill of a run."""
 RULES: Final = 4
 """Number of rules of the web ACL in the templates."""
+METRICS: Final = 6
+"""Number of metrics that the service writes to its log."""
 
 
 def feed_monthly(environment: Environment, prices: Prices, customers: int) -> Iterator[Line]:
@@ -83,10 +85,10 @@ def feed_monthly(environment: Environment, prices: Prices, customers: int) -> It
     )
     watched = (
         ALARMS * prices.of("alarm_month")
-        + INSIGHTS * prices.of("metric_month")
+        + (INSIGHTS + METRICS) * prices.of("metric_month")
         + SECRETS * prices.of("secret_month")
     )
-    formula = f"{ALARMS} alarms, {INSIGHTS} metrics, {SECRETS} secrets"
+    formula = f"{ALARMS} alarms, {INSIGHTS + METRICS} metrics, {SECRETS} secrets"
     yield Line("alarms, metrics, secrets", formula, 1, "month", watched)
     yield millions(
         "feeds, writes",

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from tuppence.capacity.environments import (
     ENGINE_TASK,
+    FEED_TASK,
     RELAY_TASK,
     RULE_CONCURRENCY,
     TAKE_IN_TASK,
@@ -39,12 +40,15 @@ class Quota(NamedTuple):
 def quotas(environment: Environment) -> Iterator[Quota]:
     """Yield the quotas that an environment needs."""
     engines, relays = environment.engine_ceiling, environment.relay_tasks
-    running = (engines * ENGINE_TASK.cpu + relays * RELAY_TASK.cpu) / 1_024
+    feeds = environment.feed_tasks
+    cpu = engines * ENGINE_TASK.cpu + relays * RELAY_TASK.cpu + feeds * FEED_TASK.cpu
+    running = cpu / 1_024
     yield Quota(
         "Fargate",
         "Fargate On-Demand vCPU resource count",
         math.ceil(2 * running + TAKE_IN_TASK.cpu / 1_024),
-        f"engines {engines}, relays {relays}, twice while they are replaced; one other task",
+        f"engines {engines}, relays {relays}, feeds {feeds}, twice while they are replaced; "
+        "one other task",
     )
     yield Quota(
         "Lambda",

@@ -34,7 +34,7 @@ from tuppence.usecases.learn_order import fit_order
 
 HELD_BACK: Final = 14
 """Number of the last nights by which a model is judged, or half of them if there are fewer."""
-MOST_SHOWN: Final = 12
+MAX_SHOWN: Final = 12
 """Number of rules and topics of each end that a scorecard shows."""
 OneStore = Annotated[
     Path | None, typer.Option("--store", help="The folder of the store.", show_default=False)
@@ -191,11 +191,12 @@ def _add_evaluate(group: typer.Typer) -> None:
         log = where.read_log()
         nights = np.unique(log.night)
         held_back = min(HELD_BACK, len(nights) // 2)
-        card = own = fit_order(log, until=int(nights[-1 - held_back]) if len(nights) else None)
-        if model:
-            card = read_scorecard(where.models.get(model))
-            until = None if card.fitted is None else card.fitted.last
-            own = own if until is None else fit_order(log, until=until)
+        until = int(nights[-1 - held_back]) if len(nights) else None
+        chosen = read_scorecard(where.models.get(model)) if model else None
+        if chosen is not None and chosen.fitted is not None:
+            until = chosen.fitted.last
+        own = fit_order(log, until=until)
+        card = own if chosen is None else chosen
         heat = card.temperature if temperature is None else temperature
         wanted = feed_policy(policy, where.schema())
         alone = msgspec.structs.replace(wanted, values=[])
@@ -238,7 +239,7 @@ def _add_compare(group: typer.Typer) -> None:
         echo(f"hold-outs:     {found.held_out:.4f} clicks a view")
         echo(f"difference:    {found.lift:+.1%}, between {found.low:+.1%} and {found.high:+.1%}")
         proven = found.low > 0 or found.high < 0
-        echo("that is no chance" if proven else "that may be chance: look again another day")
+        echo("this is not chance" if proven else "this may be chance: look again another day")
 
 
 def _where(
@@ -288,8 +289,8 @@ def _print_card(card: Scorecard) -> None:
     rows += [("kind", *pair) for pair in sorted(card.kind.items())]
     for section, known in (("rule", card.rule), ("topic", card.topic)):
         order = sorted(known.items(), key=lambda pair: (-pair[1], pair[0]))
-        middle = len(order) - 2 * MOST_SHOWN
-        shown = order if middle <= 0 else [*order[:MOST_SHOWN], *order[-MOST_SHOWN:]]
+        middle = len(order) - 2 * MAX_SHOWN
+        shown = order if middle <= 0 else [*order[:MAX_SHOWN], *order[-MAX_SHOWN:]]
         rows += [(section, *pair) for pair in shown]
         if middle > 0:
             rows.append((section, f"{middle} more, see --format json", 0))

@@ -15,13 +15,13 @@ Array = npt.NDArray[Any]
 
 CAP: Final = 20.0
 """Largest weight of a card."""
-MOST_AT_CAP: Final = 0.05
+MAX_AT_CAP: Final = 0.05
 """Share of the target's looks at cards of a larger weight above which nothing is known."""
-LEAST_CUSTOMERS: Final = 30
+MIN_CUSTOMERS: Final = 30
 """Number of customers below which nothing is known: an interval would mean nothing."""
-LEAST_CLICKS: Final = 100
+MIN_CLICKS: Final = 100
 """Number of clicks below which nothing is known."""
-MOST_OFF: Final = 4.0
+MAX_OFF: Final = 4.0
 """Standard errors by which the mean weight may differ from one."""
 _WIDE: Final = 1.959964
 
@@ -126,17 +126,17 @@ def estimate(views: Views, wanted: Array) -> Estimate:
 def _unknown(views: Views, clicks: int, at_cap: float, off: float, error: float) -> str:
     """Return why nothing is known about a target; empty if something is."""
     customers = len(np.unique(views.customer))
-    if customers < LEAST_CUSTOMERS or clicks < LEAST_CLICKS:
+    if customers < MIN_CUSTOMERS or clicks < MIN_CLICKS:
         return (
-            f"the log has {clicks:,} clicks of {customers:,} customers, and {LEAST_CLICKS:,} "
-            f"of {LEAST_CUSTOMERS:,} customers are needed"
+            f"the log has {clicks:,} clicks of {customers:,} customers, and {MIN_CLICKS:,} "
+            f"of {MIN_CUSTOMERS:,} customers are needed"
         )
-    if at_cap > MOST_AT_CAP:
+    if at_cap > MAX_AT_CAP:
         return (
             f"{at_cap:.0%} of what would be looked at was hardly ever shown, and "
-            f"{MOST_AT_CAP:.0%} is the most that can be told from"
+            f"{MAX_AT_CAP:.0%} is the most that can be told from"
         )
-    if off > MOST_OFF * error and off > 0.01:
+    if off > MAX_OFF * error and off > 0.01:
         return "the mean weight is far from one: the log does not say how its feeds were drawn"
     return ""
 

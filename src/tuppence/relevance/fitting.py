@@ -141,7 +141,7 @@ def _order(columns: Sequence[Array]) -> Array:
 
 def _layout(rules: int, kinds: int, topics: int) -> _Layout:
     """Return the coefficients of the scorecard with their prior."""
-    prior = np.log(np.exp(np.array(PRIOR.place) / 100))
+    prior = np.array(PRIOR.place) / 100
     zero = np.zeros
     sections: Sequence[tuple[Array, float]] = (
         (zero(rules), 0.25),

@@ -21,7 +21,7 @@ ALPHA: Final = 0.05
 """Probability that the sequence of intervals ever misses the truth."""
 TIGHTEST: Final = 0.03
 """Standard error of the relative difference at which the interval is tightest for its error."""
-LEAST: Final = 30
+MIN_CUSTOMERS: Final = 30
 """Number of customers with clicks in each group below which nothing is known."""
 
 
@@ -60,10 +60,10 @@ class Comparison(NamedTuple):
 def compare(learned: Arm, held_out: Arm) -> Comparison:
     """Compare the clicks a view of two groups, by an interval that may be looked at daily."""
     few = [int((arm.clicks > 0).sum()) for arm in (learned, held_out)]
-    if min(few) < LEAST:
+    if min(few) < MIN_CUSTOMERS:
         reason = (
             f"{few[0]:,} customers of learned feeds and {few[1]:,} hold-outs have clicked, and "
-            f"{LEAST} of each are needed"
+            f"{MIN_CUSTOMERS} of each are needed"
         )
         return Comparison(_rate(learned), _rate(held_out), math.nan, math.nan, math.nan, reason)
     ratio = math.log(_rate(learned) / _rate(held_out))

@@ -1,6 +1,7 @@
 """Changes the text of a rule file: only the parts whose content has changed are written anew."""
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -24,8 +25,10 @@ def changed_text(text: str, before: Mapping[str, Any], after: Mapping[str, Any])
         after: The content that it shall have.
     """
     root = yaml.compose(text, yaml.SafeLoader)
-    if not isinstance(root, yaml.MappingNode) or root.flow_style:
+    has_anchors = any(isinstance(one, yaml.AnchorToken) for one in yaml.scan(text))
+    if not isinstance(root, yaml.MappingNode) or root.flow_style or has_anchors:
         return to_yaml(dict(after))
+    margin = " " * root.start_mark.column
     head, blocks = _blocks(text, [key for key, _ in root.value])
     for name in [*blocks]:
         if name not in before and name not in after:
@@ -33,10 +36,11 @@ def changed_text(text: str, before: Mapping[str, Any], after: Mapping[str, Any])
         if name not in after:
             blocks[name] = _comments(blocks[name]) + _gap(blocks[name])
         elif before.get(name) != after[name]:
-            part = _part(name, after[name])
+            part = textwrap.indent(_part(name, after[name]), margin)
             blocks[name] = _comments(blocks[name]) + part + _gap(blocks[name])
     for name in sorted(after.keys() - blocks.keys(), key=_ORDER.index):
-        blocks = _inserted(blocks, name, _part(name, after[name]))
+        part = textwrap.indent(_part(name, after[name]), margin)
+        blocks = _inserted(blocks, name, part)
     changed = head + "".join(blocks.values())
     return changed.replace("\r\n", "\n").replace("\n", "\r\n") if "\r\n" in text else changed
 

@@ -31,13 +31,13 @@ from tuppence.rules.checking import check_rule
 from tuppence.rules.domain import load_definitions
 from tuppence.rules.rule import Message, Rule
 from tuppence.rules.ruleset import Ruleset, make_ruleset
-from tuppence.usecases.drafts import Draft, Measure, Segment, Tried, slug
+from tuppence.usecases.drafts import MIN_SHOWN, Draft, Measure, Segment, Tried, slug
 
 T = TypeVar("T")
 Array = npt.NDArray[Any]
 
-LOWEST_SHARE: Final = 0.01
-HIGHEST_SHARE: Final = 0.1
+MIN_SHARE: Final = 0.01
+MAX_SHARE: Final = 0.1
 BEST_SHARE: Final = 0.05
 """Shares of people above a threshold: at least, at most, and wanted."""
 MIN_PEOPLE: Final = 100
@@ -220,15 +220,18 @@ def _evaluate(
     schema = facts.schema
     engine = Engine(make_plan(_rules_of(measures, schema), as_of, schema))
     of_live = None if live is None else Engine(make_plan(live, as_of, schema))
+    plans = [engine.plan] if of_live is None else [engine.plan, of_live.plan]
+    known = [one for plan in plans if (one := plan.transaction_fields) is not None]
+    fields = frozenset[str]().union(*known) if len(known) == len(plans) else None
     values: list[Array] = [np.zeros((len(measures), 0))]
     states: list[Array] = [np.zeros((0 if live is None else len(live.rules), 0), np.bool_)]
     texts: dict[str, list[Array]] = {name: [] for name in _segment_fields(schema)}
     for partition, first, last in partition_ranges(facts, facts.left_out):
-        batch = facts.read(partition).slice(first, last)
+        batch = facts.read(partition, fields).slice(first, last)
         own = _texts(batch.customers["currency"]) == currency
         grid = engine.grid(batch)
-        known = (grid.states == QUALIFIED) & (grid.kinds == NUMBER)
-        values.append(np.where(known, grid.values / SCORE_UNIT, np.nan)[:, own])
+        measured = (grid.states == QUALIFIED) & (grid.kinds == NUMBER)
+        values.append(np.where(measured, grid.values / SCORE_UNIT, np.nan)[:, own])
         if of_live is not None:
             states.append((of_live.grid(batch).states == QUALIFIED)[:, own])
         else:
@@ -277,13 +280,13 @@ def _general(measure: Measure, values: Array) -> Draft | None:
     """Return the draft of a measure for everybody, None if no threshold suits."""
     known = values[~np.isnan(values)]
     positive = known[known > 0]
-    if len(known) < MIN_PEOPLE or not len(positive):
+    if len(known) < MIN_PEOPLE or len(positive) < MIN_SHOWN:
         return None
     tried = [
         Tried(one, int((known > one).sum()))
         for one in (_COUNTS if measure.is_count else _THRESHOLDS)
     ]
-    suiting = [one for one in tried if LOWEST_SHARE <= one.above / len(known) <= HIGHEST_SHARE]
+    suiting = [one for one in tried if MIN_SHARE <= one.above / len(known) <= MAX_SHARE]
     if not suiting:
         return None
     best = min(

@@ -10,7 +10,7 @@ import msgspec
 from tuppence.feel import feel_literal
 from tuppence.feel.values import Date
 
-FEWEST_SHOWN: Final = 10
+MIN_SHOWN: Final = 10
 """Counts of fewer customers are not shown exactly, since drafts are passed on."""
 
 
@@ -133,12 +133,12 @@ def _evidence(draft: Draft, currency: str, as_of: Date, store: str) -> Iterator[
 
 
 def _count(number: int) -> str:
-    return f"< {FEWEST_SHOWN}" if 0 < number < FEWEST_SHOWN else f"{number:,}"
+    return f"< {MIN_SHOWN}" if 0 < number < MIN_SHOWN else f"{number:,}"
 
 
 def _percent(part: int, whole: int) -> str:
-    if 0 < part < FEWEST_SHOWN:
-        return f"< {100 * FEWEST_SHOWN / whole:.1f} %"
+    if 0 < part < MIN_SHOWN:
+        return f"< {100 * MIN_SHOWN / whole:.1f} %"
     return f"{100 * part / whole:.1f} %"
 
 

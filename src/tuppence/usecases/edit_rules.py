@@ -94,7 +94,7 @@ class EditedRule(NamedTuple):
 
 
 class RuleBook:
-    """The rules of a folder, each checked again only when its text has changed.
+    """The rules of a folder; one without problems is checked again when its text or the day is new.
 
     Threads may share it.
 
@@ -128,7 +128,8 @@ class RuleBook:
                     found[name, day] = EditedRule(stored, None, None, (unreadable(path, error),))
                     continue
                 known = self._known.get((name, day))
-                if known is None or known.stored.version != stored.version:
+                # A warning may be about words that the store has by now.
+                if known is None or known.problems or known.stored.version != stored.version:
                     known = self.check(stored, examine)
                 found[name, day] = known
             self._known = found

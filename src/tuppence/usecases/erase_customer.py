@@ -125,9 +125,12 @@ def erase_from_store(store: ErasableStore, customer: str) -> ErasureReport:
     rows = store.rows_of(customer)
     accounts = accounts_in(rows)
     kept, late = store.erase_kept(customer, accounts), 0
+    # Before the facts: while these are there, an erasure that was broken off does it again.
+    models = store.renew_models() if rows.customers is not None or kept.feed else 0
     if rows.customers is not None:
         late = store.erase_facts(customer)
-    models = store.renew_models() if kept.feed + late else 0
+    if late:  # a service has kept something of them meanwhile
+        models += store.renew_models()
     traces = store.look_for(customer, accounts)
     if traces.left:
         message = f"{store}: traces of this customer are left in {', '.join(traces.left)}"

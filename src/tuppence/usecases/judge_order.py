@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tuppence.errors import UserError
-from tuppence.feed.policy import STANDARD, Policy
+from tuppence.feed.policy import Policy
 from tuppence.feel.values import Date
 from tuppence.relevance.chances import chances
 from tuppence.relevance.estimates import Estimate, Views, estimate, tilt
-from tuppence.relevance.ranking import Deck, codes_of, keys, noise, ranked
+from tuppence.relevance.ranking import codes_of, keys, noise, ranked
 from tuppence.relevance.scorecard import Scorecard, contributions
 from tuppence.relevance.sequential import Arm, Comparison, compare
 from tuppence.usecases.feed_ports import OrderedBy
@@ -20,7 +20,7 @@ from tuppence.usecases.order_feed import deck_of
 
 Array = npt.NDArray[Any]
 
-MOST_TILTED: Final = 5.0
+MAX_TILT: Final = 5.0
 """Standard errors by which first cards may differ from what their chances say."""
 RULE_ORDER: Final = "rule order"
 _TOLD: Final = ("value", "low", "high", "change", "change_low", "change_high")
@@ -75,7 +75,8 @@ def judge(log: LogColumns, model: Scorecard, targets: Sequence[Target]) -> list[
         UserError: `relevance.no-draws`: no model has ordered a view, or none that is later than the
             targets. `relevance.log`: views were not drawn as the log says.
     """
-    fitted = [one.card.fitted for one in (*targets, Target("", model, STANDARD, 0)) if one.card]
+    cards = (model, *(one.card for one in targets))
+    fitted = [card.fitted for card in cards if card is not None]
     since = max((one.last for one in fitted if one is not None), default=-1)
     pieces = [_Piece(log, model, own, *kind) for kind, own in _kinds(log, since)]
     if not pieces:
@@ -141,7 +142,14 @@ class _Piece:
         self.view = np.searchsorted(views, log.view[self.rows])
         self.rule, self.score = log.rule[self.rows], log.score[self.rows]
         starts = np.searchsorted(self.view, np.arange(len(views) + 1))
-        self.deck = self._deck(starts, log.points[self.rows])
+        self.deck = deck_of(
+            starts,
+            log.tier[self.rows],
+            log.topic[self.rows],
+            log.points[self.rows],
+            self.score,
+            self.rule,
+        )
         self.drawn = chances(self.deck, temperature, places)
         found = self._points(model)
         self._clicks = 1 / (1 + np.exp(-(found[:, None] + model.place_points(places)) / 100))
@@ -198,20 +206,6 @@ class _Piece:
         points: Array = parts.sum(axis=1)
         return points
 
-    def _deck(self, starts: Array, points: Array) -> Deck:
-        """Return the candidates that were drawn as the cards of feeds."""
-        log = self._log
-        topics = log.topic[self.rows].tolist()
-        tiers, scores = log.tier[self.rows].tolist(), self.score.tolist()
-        decks = [
-            deck_of(tiers[a:b], topics[a:b], points[a:b].tolist(), scores[a:b], self.rule[a:b])
-            for a, b in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
-        ]
-        columns = [
-            np.concatenate(column) for column in zip(*(deck[1:] for deck in decks), strict=True)
-        ]
-        return Deck(starts, *columns)
-
 
 def check_draws(log: LogColumns, pieces: Sequence[_Piece]) -> None:
     """Check that views were drawn as the log says: replay each, and test their temperature.
@@ -231,7 +225,7 @@ def check_draws(log: LogColumns, pieces: Sequence[_Piece]) -> None:
                 "were not drawn as the log says"
             )
             raise UserError("relevance.log", message, hint)
-        if abs(off) > MOST_TILTED:
+        if abs(off) > MAX_TILT:
             message = (
                 f"views with temperature {piece.temperature} have first cards that it does not "
                 f"explain: {off:+.1f} standard errors"

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tuppence.errors import UserError
 from tuppence.feed.policy import URGENT
 from tuppence.relevance.features import FEATURES, Insights
 from tuppence.relevance.fitting import Shown, fit
@@ -192,10 +193,12 @@ def renew_models(models: ModelStore, read: Callable[[], LogColumns]) -> tuple[in
     destroyed = models.destroy()
     if before is None:
         return destroyed, None
-    columns = read()
-    if not len(columns.rule):
+    try:
+        card = fit_order(read(), before.card.temperature, before.card.seed)
+    except UserError as error:
+        if error.code != "relevance.empty":
+            raise
         return destroyed, None
-    card = fit_order(columns, before.card.temperature, before.card.seed)
     models.put(card)
     models.publish(card.digest)
     return destroyed, card.digest

@@ -113,10 +113,11 @@ class FeedOrder:
         points = [sum(one.points) for one in self.parts(eligible)]
         rules = self._rules(eligible)
         deck = deck_of(
-            [one.tier for one in eligible],
-            [one.rule.topic for one in eligible],
-            points,
-            [int((one.result.score or 0) * SCORES) for one in eligible],
+            np.array([0, len(eligible)]),
+            np.array([one.tier for one in eligible], np.int64),
+            np.array([one.rule.topic or "" for one in eligible], np.str_),
+            np.array(points, np.int64),
+            np.array([int((one.result.score or 0) * SCORES) for one in eligible], np.int64),
             rules,
         )
         many = np.full(len(eligible), code_of(self._person.customer), np.uint64)
@@ -196,37 +197,22 @@ def insights_of(rules: Iterable[Rule]) -> Insights:
 
 
 def deck_of(
-    tiers: Sequence[int],
-    topics: Sequence[str | None],
-    points: Sequence[int],
-    scores: Sequence[int],
-    rules: Array,
+    starts: Array, tiers: Array, topics: Array, points: Array, scores: Array, rules: Array
 ) -> Deck:
-    """Return the cards of one feed.
+    """Return the cards of feeds; a card without a topic has an empty one.
 
     Urgent insights are fixed in the order of their scores. Promotions are one group, as a feed has
     one at most; one whose topic an insight of an earlier tier has is of that insight's group.
     """
-    earlier = {
-        topic for topic, tier in zip(topics, tiers, strict=True) if topic and tier != PROMOTIONS
-    }
-    named: dict[object, int] = {}
-    groups = []
-    for number, (topic, tier) in enumerate(zip(topics, tiers, strict=True)):
-        group: object = topic or number
-        if tier == PROMOTIONS and topic not in earlier:
-            group = None
-        groups.append(named.setdefault(group, len(named)))
-    own = np.array(tiers, np.int64)
-    fixed = np.array([tier == URGENT for tier in tiers], bool)
-    return Deck(
-        np.array([0, len(tiers)]),
-        own,
-        np.array(groups, np.int64),
-        fixed,
-        np.where(fixed, np.array(scores, np.int64), np.array(points, np.int64)),
-        rules,
-    )
+    feed = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    names, codes = np.unique(topics, return_inverse=True)
+    named, promoted = topics != "", tiers == PROMOTIONS
+    pairs = feed * len(names) + codes
+    earlier = np.isin(pairs, pairs[named & ~promoted])
+    groups = np.where(named, codes, len(names) + 1 + np.arange(len(tiers)))
+    groups[promoted & ~(named & earlier)] = len(names)
+    fixed = tiers == URGENT
+    return Deck(starts, tiers, groups, fixed, np.where(fixed, scores, points), rules)
 
 
 def _hundredths(score: Decimal | None) -> int:

@@ -89,7 +89,7 @@ def test_the_cost_of_feeds_agrees_with_a_calculation_by_hand() -> None:
     assert found["gateway"] == pytest.approx(60 * 3.5)
     assert found["web ACL"] == 9
     assert found["web ACL, requests"] == pytest.approx(60 * 0.6)
-    assert found["alarms, metrics, secrets"] == pytest.approx(4 * 0.1 + 25 * 0.3 + 3 * 0.4)
+    assert found["alarms, metrics, secrets"] == pytest.approx(4 * 0.1 + (25 + 6) * 0.3 + 3 * 0.4)
     assert found["feeds, writes"] == pytest.approx(30 * (1 + 2 * 9) * 0.625)
     assert found["feeds, reads"] == pytest.approx(30 * (2 * 9 + 3) * 0.125)
     a_year = 12 * 30 * (3 * 350 + 2_000) + 50 * 600
@@ -145,7 +145,7 @@ def test_the_command_prints_what_it_computes() -> None:
 
 def test_quotas_follow_from_the_environment() -> None:
     needed = {one.name: one.needed for one in quotas(PROD)}
-    assert needed["Fargate On-Demand vCPU resource count"] == 2 * 20 + 2 * 3 * 0.5 + 1
+    assert needed["Fargate On-Demand vCPU resource count"] == 2 * 20 + 2 * 3 * 0.5 + 2 * 3 * 0.5 + 1
     assert needed["Concurrent executions"] == 200 + 20 + 5
     assert needed["Table-level write throughput limit"] == PROD.warm_writes
 

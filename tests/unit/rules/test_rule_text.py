@@ -81,6 +81,14 @@ def test_a_text_with_empty_last_lines_and_the_end_of_a_document_leave_a_whole_fi
         assert parts(changed_text(text, parts(text), after)) == after
 
 
+def test_an_indented_file_and_one_with_anchors_can_be_changed() -> None:
+    indented = "".join(f"  {line}" for line in TEXT.splitlines(keepends=True))
+    anchors = TEXT.replace("title: Fees\n# When", "title: &t Fees\ndescription: *t\n# When")
+    for text in (indented, anchors):
+        after = {**parts(text), "title": "Other", "cooldown_days": 7}
+        assert parts(changed_text(text, parts(text), after)) == after
+
+
 def test_a_comment_beside_a_block_text_is_kept() -> None:
     text = TEXT.replace("when: |\n", "when: | # agreed with legal\n")
     found = changed_text(text, parts(text), {**parts(text), "when": "true"})

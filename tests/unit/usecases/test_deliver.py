@@ -272,6 +272,19 @@ def test_a_channel_that_only_fails_is_left_alone_and_others_go_on(office: Office
     assert [one.state for one in waiting] == [DeliveryState.WAITING]
 
 
+def test_people_without_an_address_stop_no_channel(office: Office) -> None:
+    for number in range(FAILURES + 5):
+        office.qualify(f"c{number:02}", "coffee")
+
+    def refuse(letter: Letter) -> None:
+        if letter.customer != "ann":
+            raise DeliveryError("the person has no address", final=True, about_person=True)
+
+    office.hook.fail = refuse
+    done = office.run()
+    assert (done.delivered, done.stopped) == (1, [])
+
+
 def test_results_that_cannot_be_read_end_the_call_and_lose_nothing(office: Office) -> None:
     find = office.desk.people.find
 

@@ -315,7 +315,8 @@ def test_an_erasure_destroys_models_and_publishes_one_that_never_saw_the_person(
     published = models.published()
     assert published is not None
     assert (published.digest, published.card.temperature) == (digest, 15)
-    assert renew_models(models, lambda: read_log([])) == (1, None)
+    urgent = LoggedView("C7", "1", feed("C7", (0,)).view, frozenset())
+    assert renew_models(models, lambda: read_log([urgent])) == (1, None), "nothing can be learned"
     assert models.published() is None
 
 

@@ -107,7 +107,8 @@ class S3Inbox:
     def _move(self, file: Arrived, to: str, suffix: str, beside: bytes | None) -> None:
         """Copy a file, then write what goes beside it, and remove it from the inbox last.
 
-        A file that was replaced meanwhile stays in the inbox, where it waits as a new one.
+        A file that was replaced meanwhile stays in the inbox, where it waits as a new one; one that
+        was removed needs no move.
         """
         key = _key(INBOX, file)
         if len(key.encode()) > MAX_KEY:
@@ -130,7 +131,7 @@ class S3Inbox:
                     self._client.put_object(Bucket=self._bucket, Key=kept + suffix, Body=beside)
                 self._client.delete_object(Bucket=self._bucket, Key=key, IfMatch=version)
             except ClientError as error:
-                if error_code(error) not in REPLACED:
+                if error_code(error) not in REPLACED | MISSING:
                     raise
 
     def _errors(self) -> Any:

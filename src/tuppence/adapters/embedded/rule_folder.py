@@ -47,7 +47,7 @@ class RuleFolder:
         """Return whether there is a rule file of a name."""
         path = PurePosixPath(name)
         is_inside = path.as_posix() == name and not path.is_absolute() and ".." not in path.parts
-        return is_inside and len(name) <= _MAX_NAME and self.path_of(name).is_file()
+        return is_inside and len(name.encode()) <= _MAX_NAME and self.path_of(name).is_file()
 
     def path_of(self, name: str) -> Path:
         """Return the file of a name."""

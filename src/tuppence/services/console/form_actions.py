@@ -6,7 +6,7 @@ from typing import Any, Final
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.rules.definition import rule_of
-from tuppence.services.console.forms import NEW_ROW, Plain, definition_in, shaped_form
+from tuppence.services.console.forms import MAX_NAME, NEW_ROW, Plain, definition_in, shaped_form
 from tuppence.services.console.marking import code_points, text_at
 from tuppence.structured import Location
 
@@ -34,6 +34,8 @@ def changed_form(form: Plain, action: str, schema: Schema) -> Plain:
         UserError: There is no such action or place.
     """
     verb, where, *more = [*action.split(" ", 2), ""][:3]
+    if len(where) > MAX_NAME:
+        raise _no_place()
     place: Location = tuple(int(s) if s.isdecimal() else s for s in where.split(".") if s)
     rest = more[0] if more else ""
     match verb:
@@ -75,7 +77,7 @@ def _fixed(form: Plain, field: str, place: Location, rest: str) -> Plain:
     """Return a form with a proposed correction: `START END TEXT`, in UTF-16 units."""
     before = text_at(form, field)
     start, end, text = [*rest.split(" ", 2), "", "", ""][:3]
-    if before is None or not (start.isdecimal() and end.isdecimal()):
+    if before is None or not all(one.isdecimal() and len(one) < 10 for one in (start, end)):
         raise _no_place()
     first, last = (code_points(before, int(offset)) for offset in (start, end))
     return _at(form, place, lambda _: f"{before[:first]}{text}{before[last:]}")

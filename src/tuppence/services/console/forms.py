@@ -117,6 +117,10 @@ def form_of(definition: Definition) -> Plain:
     return {**plain, "rest": to_yaml(rest) if rest else ""}
 
 
+MAX_NAME: Final = 200
+"""Maximum number of characters of a field's name."""
+
+
 def form_in(fields: Mapping[str, Sequence[str]]) -> Plain:
     """Return what a form that was sent says, by place; lists are in the order of their numbers.
 
@@ -125,6 +129,8 @@ def form_in(fields: Mapping[str, Sequence[str]]) -> Plain:
     """
     plain: Plain = {}
     for name, values in fields.items():
+        if len(name) > MAX_NAME:
+            raise UserError("request.body", f"the form has no field {name[:80]!a}")
         if len(values) != 1:
             raise UserError("request.body", f"the form needs the field {name[:80]!a} once")
         text = values[0].replace("\r\n", "\n").replace("\r", "\n")

@@ -1,5 +1,6 @@
 """The pages on which rules are listed, written, tried and saved."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, get_args
 
@@ -87,6 +88,8 @@ class RulesPages:
         self._trying = trying
         self._drafts = Drafts(book)
         self._choices = Choices(deps)
+        # Others wait without a thread; a newer preview still cancels the one that runs.
+        self._previewing = asyncio.Semaphore(2)
 
     def usable(self) -> list[CheckedRule]:
         """Return the rules without errors."""
@@ -127,7 +130,7 @@ class RulesPages:
             reach[rule] = tuple(None if one is None else one.qualified for one in counts)
         rules = [_listed(one, standing.of, reach) for one in edited]
         customers = nights[0].tally.customers if nights else 0
-        return rules, standing.removed if latest is not None else (), customers
+        return rules, standing.removed, customers
 
     # -- the editor ------------------------------------------------------------------------------
 
@@ -163,7 +166,8 @@ class RulesPages:
             return await self._save(draft)
         tried = ""
         if action == "try":
-            tried = await run_in_threadpool(self._trying.text, draft, "")
+            async with self._previewing:
+                tried = await run_in_threadpool(self._trying.text, draft, "")
         return self._editor(draft, tried=tried)
 
     async def _save(self, draft: Draft) -> Response:
@@ -257,7 +261,7 @@ class RulesPages:
         fields = await read_form(request, MAX_BYTES)
         text = field_of(fields, "text").replace("\r\n", "\n")
         position = field_of(fields, "position")
-        if not position.isdecimal():
+        if not position.isdecimal() or len(position) > 9:
             raise UserError("request.body", "position: a number is expected")
         values, kind = fields.get("value", []), fields.get("kind", [""])[0]
 
@@ -266,7 +270,7 @@ class RulesPages:
             if kind.startswith("words "):
                 found = self._choices.line(text, place, kind.removeprefix("words "))
             else:
-                found = complete(text, place, self._book.schema, self._choices.known(), values)
+                found = complete(text, place, self._book.schema, self._choices.words, values)
             options = [option._asdict() for option in found.options]
             return {"start": utf16(text, found.start), "options": options}
 
@@ -278,7 +282,8 @@ class RulesPages:
         fields = await read_form(request, MAX_BYTES, MAX_FIELDS)
         draft = await run_in_threadpool(self._read, request, fields)
         editor = fields.get("editor", [""])[0][:80]
-        text = await run_in_threadpool(self._trying.text, draft, editor)
+        async with self._previewing:
+            text = await run_in_threadpool(self._trying.text, draft, editor)
         return Response(text, media_type="text/html")
 
     async def more(self, request: Request) -> Response:
@@ -287,7 +292,8 @@ class RulesPages:
         draft = await run_in_threadpool(self._read, request, fields)
         customers = [check_identifier(one, "customer") for one in fields.get("example", [])]
         is_cancelled = self._trying.watch(fields.get("editor", [""])[0][:80])
-        found = await run_in_threadpool(self._trying.more, draft, customers, is_cancelled)
+        async with self._previewing:
+            found = await run_in_threadpool(self._trying.more, draft, customers, is_cancelled)
         return Response(msgspec.json.encode(found._asdict()), media_type="application/json")
 
     async def example(self, request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from tuppence.bankdata.categories import ACCOUNT_TYPES, CATEGORIES, TRANSACTION_TYPES
@@ -77,12 +77,15 @@ class Choices:
         """
         start = text.rfind("\n", 0, place) + 1
         field = condition.removeprefix("not ")
-        words = {
-            word for table in ("transactions", "accounts") for word in self.known()(table, field)
-        }
+        known = self.known()
+        words = {word for table in ("transactions", "accounts") for word in known(table, field)}
         found = matching(words, text[start:place].strip())
         options = [Option(word, word, "word") for word in itertools.islice(found, MAX_OPTIONS)]
         return Completion(start, tuple(options))
+
+    def words(self, table: str, field: str) -> Collection[str]:
+        """Return the words of one field; the store is read only when they are wanted."""
+        return self.known()(table, field)
 
     def known(self) -> Known:
         """Return the words of fields; the store's own are read again when its facts change."""

@@ -244,7 +244,7 @@ class Completion {
   usable() {
     const own = /^values\.(\d+)\.feel$/.exec(this.area.name);
     const names = [...form.querySelectorAll("input[name^='values.'][name$='.name']")];
-    return own ? names.slice(0, Number(own[1])).map((one) => one.value) : [];
+    return own ? names.slice(0, Number(own[1])).map((one) => one.value.trim()).filter(Boolean) : [];
   }
   open(start, options) {
     Object.assign(this, { start, options, chosen: 0 });
