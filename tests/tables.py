@@ -17,7 +17,7 @@ columns:
   id: Id
   booking date: Date
   amount: Amount
-  category: FieldType
+  category: Category
   text: Text
 constants: {account: main, customer: me, currency: GBP}
 """

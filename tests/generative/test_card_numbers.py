@@ -123,7 +123,7 @@ CELLS: Final = {
     "Amount": "-1.00",
     "Text": "TEA SHOP",
     "Merchant": "Tea",
-    "FieldType": "food",
+    "Category": "food",
     "Balance": "12.00",
     "Own": "no",
     "Note": "",
@@ -131,7 +131,7 @@ CELLS: Final = {
 MAPPING: Final = """
 table: transactions
 columns: {id: Id, account: Account, customer: Customer, currency: Currency, booking date: Date,
-  amount: Amount, text: Text, merchant: Merchant, category: FieldType, balance: Balance,
+  amount: Amount, text: Text, merchant: Merchant, category: Category, balance: Balance,
   own transfer: Own}
 """
 

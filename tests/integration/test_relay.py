@@ -2,7 +2,6 @@
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import httpx2
@@ -264,12 +263,15 @@ def test_the_relay_survives_a_restart_of_the_database(own_server: tuple[Server, 
 
 def until_good(ask: Callable[[], httpx2.Response]) -> httpx2.Response:
     """Return the first good answer; the others may only be temporary refusals."""
-    for _ in waiting():
-        answer = ask()
-        if answer.status_code == 200:
-            return answer
-        assert answer.status_code == 503
-    raise TimeoutError
+    answers: list[httpx2.Response] = []
+
+    def is_good() -> bool:
+        answers.append(ask())
+        assert answers[-1].status_code in {200, 503}
+        return answers[-1].status_code == 200
+
+    wait_until(is_good)
+    return answers[-1]
 
 
 def caught_up(primary: str, second: str) -> None:
@@ -279,18 +281,8 @@ def caught_up(primary: str, second: str) -> None:
         there.execute("SELECT pg_logical_emit_message(true, 'caught up', '')")
         there.commit()
         written = there.execute("SELECT pg_current_wal_flush_lsn()").fetchone()
-        for _ in waiting():
-            if here.execute("SELECT pg_last_wal_replay_lsn() >= %s", written).fetchone() == (True,):
-                return
-    raise TimeoutError
-
-
-def waiting() -> Iterator[None]:
-    """Yield at each turn of a waiting loop, for far longer than it should need."""
-    ends = time.monotonic() + PATIENCE
-    while time.monotonic() < ends:
-        yield
-        time.sleep(0.02)
+        query = "SELECT pg_last_wal_replay_lsn() >= %s"
+        wait_until(lambda: here.execute(query, written).fetchone() == (True,))
 
 
 def test_the_relay_fails_over_to_the_standby(own_server: tuple[Server, str]) -> None:

@@ -114,7 +114,7 @@ def read_rules(path: Path, schema: Schema, examine: Examine = _nothing) -> RuleF
         documents.append(document)
         problems.extend(found)
         rules.append(checked)
-    problems.extend(_duplicates(documents))
+    problems.extend(duplicates(documents))
     ordered = sorted(problems, key=lambda p: (p.path, p.line, p.column))
     return RuleFiles(tuple(rules), tuple(ordered))
 
@@ -210,7 +210,8 @@ def _text(rule: Rule, place: Location) -> str:
     return dict[Location, str](rule.expressions().items())[place]
 
 
-def _duplicates(documents: Sequence[Document[Definition]]) -> Iterable[RuleProblem]:
+def duplicates(documents: Sequence[Document[Definition]]) -> Iterable[RuleProblem]:
+    """Yield an error for each rule whose identifier an earlier file has."""
     first: dict[str, Document[Definition]] = {}
     for document in documents:
         name = document.value.id

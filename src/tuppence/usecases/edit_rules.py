@@ -15,7 +15,7 @@ from tuppence.rules.checking import CheckedRule
 from tuppence.rules.definition import Definition, document_of
 from tuppence.rules.definition_checking import Examine
 from tuppence.rules.domain import Definitions, load_definitions
-from tuppence.rules.files import RuleProblem, check_document, unreadable
+from tuppence.rules.files import RuleProblem, check_document, duplicates, unreadable
 from tuppence.rules.rule import Rule
 from tuppence.rules.rule_text import changed_text
 from tuppence.structured import Document, parse_yaml, to_yaml
@@ -245,19 +245,11 @@ def standing_of(rules: Sequence[EditedRule], live: Mapping[str, Rule]) -> Standi
 
 def _with_duplicates(rules: list[EditedRule]) -> list[EditedRule]:
     """Add an error to each rule whose identifier an earlier one has."""
-    first: dict[str, EditedRule] = {}
-    found = []
-    for one in rules:
-        problems = one.problems
-        if one.document is not None:
-            name = one.document.value.id
-            before = first.setdefault(name, one)
-            if before is not one:
-                message = f"the rule {name} is defined in {before.stored.path} already"
-                error = UserError("rules.duplicate-id", message, "give it another id")
-                problems = (*problems, unreadable(one.stored.path, error))
-        found.append(one._replace(problems=problems))
-    return found
+    documents = [one.document for one in rules if one.document is not None]
+    found = {problem.path: (problem,) for problem in duplicates(documents)}
+    return [
+        one._replace(problems=(*one.problems, *found.get(one.stored.path, ()))) for one in rules
+    ]
 
 
 def _limit(text: str) -> None:

@@ -15,7 +15,7 @@ from tuppence.bankdata.tabular import Owners, read_table
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 
-GOOD = "Id,Date,Amount,FieldType,Text\n1,2026-06-01,-12.50,food,Bean Yard\n2,2026-06-02,100,,\n"
+GOOD = "Id,Date,Amount,Category,Text\n1,2026-06-01,-12.50,food,Bean Yard\n2,2026-06-02,100,,\n"
 
 
 def test_columns_are_imported_as_fields(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_bad_row_is_rejected_with_its_reason(tmp_path: Path, row: str, reason:
     reading = read(tmp_path, GOOD + row + "\n4,2026-06-03,5,,\n")
     assert reasons(reading) == [(3, reason)]
     assert [i for (i,) in transactions(reading, "id")] == ["1", "2", "4"]
-    own = ["Id", "Date", "Amount", "FieldType", "Text"]
+    own = ["Id", "Date", "Amount", "Category", "Text"]
     assert reading.rejects.columns == ["row", "reason", *own, "of customer", "of account"]
 
 
@@ -67,7 +67,7 @@ def test_a_bad_row_is_rejected_with_its_reason(tmp_path: Path, row: str, reason:
      ("-0.01", -1), ("123456789012345", 12345678901234500)],
 )  # fmt: skip
 def test_amounts_are_parsed_exactly(tmp_path: Path, text: str, minor: int) -> None:
-    reading = read(tmp_path, f"Id,Date,Amount,FieldType,Text\n1,2026-06-01,{text},,\n")
+    reading = read(tmp_path, f"Id,Date,Amount,Category,Text\n1,2026-06-01,{text},,\n")
     assert transactions(reading, "amount") == [(minor,)]
 
 
@@ -108,7 +108,7 @@ values: {category: {Essen: food}}
 newest_first: true
 """
     )
-    text = "Id;Date;Amount;FieldType;Text\n1;24.12.2025;-1.234,50;Essen;Bäcker\n2;24.12.2025;1;x;\n"
+    text = "Id;Date;Amount;Category;Text\n1;24.12.2025;-1.234,50;Essen;Bäcker\n2;24.12.2025;1;x;\n"
     reading = read(tmp_path, text.encode("windows-1252"), mapping)
     names = ("booking date", "amount", "category", "text", "sequence")
     assert transactions(reading, *names) == [
@@ -140,7 +140,7 @@ def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
             "Id": [1, 2],
             "Date": [datetime.date(2026, 6, 1), datetime.date(2026, 6, 2)],
             "Amount": [-12.5, 0.1],
-            "FieldType": ["food", None],
+            "Category": ["food", None],
             "Text": ["Bean Yard", None],
         }
     )
@@ -212,7 +212,7 @@ def test_booleans_are_parsed_from_words(tmp_path: Path) -> None:
 
 BAD_FILES = [
     (b"", "file.empty", "the file is empty"),
-    (b"Id,Date,Amount,FieldType,Text\n", "file.empty", "a header and no rows"),
+    (b"Id,Date,Amount,Category,Text\n", "file.empty", "a header and no rows"),
     (GOOD.replace(",", ";").encode(), "import.unknown-column", "there is no column 'Id'"),
     (GOOD.replace("Amount", "Betrag").encode(), "import.unknown-column", "no column 'Amount'"),
     ("Id,Date\n1,Bäcker\n".encode("latin-1"), "file.encoding", "line 2 is not utf-8 text"),
@@ -313,7 +313,7 @@ def test_rows_of_an_account_of_another_customer_are_set_aside(tmp_path: Path) ->
 
 def test_an_opening_balance_gives_balances_in_the_order_of_the_days(tmp_path: Path) -> None:
     mapping = MAPPING.replace("currency: GBP}", "currency: GBP, opening balance: '100.00'}")
-    text = "Id,Date,Amount,FieldType,Text\n2,2026-06-02,-5,,\n1,2026-06-01,-12.50,,\n"
+    text = "Id,Date,Amount,Category,Text\n2,2026-06-02,-5,,\n1,2026-06-01,-12.50,,\n"
     assert transactions(read(tmp_path, text, mapping), "id", "balance") == [
         ("2", 8250),
         ("1", 8750),
@@ -354,7 +354,7 @@ def test_words_that_are_not_translated_can_be_left_out_and_are_named(tmp_path: P
 
 def test_a_pattern_takes_a_part_of_a_text(tmp_path: Path) -> None:
     pattern = "patterns: {text: '^(.*?)(?: BCC)?$', category: '^f(.*)$'}\n"
-    text = "Id,Date,Amount,FieldType,Text\n1,2026-06-01,1,food,TEA BCC\n2,2026-06-02,1,x,BCC TEA\n"
+    text = "Id,Date,Amount,Category,Text\n1,2026-06-01,1,food,TEA BCC\n2,2026-06-02,1,x,BCC TEA\n"
     assert transactions(read(tmp_path, text, MAPPING + pattern), "text", "category") == [
         ("TEA", "ood"),
         ("BCC TEA", None),
@@ -398,6 +398,6 @@ def test_an_opening_balance_beside_balances_or_as_a_column_is_refused(
 
 
 def test_rows_that_all_end_with_a_delimiter_are_read(tmp_path: Path) -> None:
-    text = "Id,Date,Amount,FieldType,Text\n1,2026-06-01,-1,,x,\n2,2026-06-02,-2,,y,\n"
+    text = "Id,Date,Amount,Category,Text\n1,2026-06-01,-1,,x,\n2,2026-06-02,-2,,y,\n"
     assert transactions(read(tmp_path, text), "amount") == [(-100,), (-200,)]
     assert len(reasons(read(tmp_path, text + "3,2026-06-02,-2,,y,z\n"))) == 3
