@@ -60,10 +60,21 @@ def resources(templates: tuple[str, Path]) -> Resources:
 
 def resources_of(name: str, folder: Path) -> Resources:
     found: Resources = {}
-    for stack in STACKS:
-        template = json.loads((folder / f"tuppence-{name}-{stack}.template.json").read_text())
+    for template in templates_of(name, folder).values():
         found |= template["Resources"]
     return found
+
+
+def templates_of(name: str, folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the templates of an environment by the label of their stack."""
+    paths = {
+        path.name.removeprefix(f"tuppence-{name}-").partition(".")[0]: path
+        for path in sorted(folder.glob(f"tuppence-{name}-*.template.json"))
+    }
+    assert set(STACKS) <= paths.keys()
+    rest = sorted(paths.keys() - set(STACKS))
+    labels = (*STACKS[:-1], *rest, STACKS[-1])  # a later resource replaces one of an equal name
+    return {label: json.loads(paths[label].read_text()) for label in labels}
 
 
 def of(resources: Resources, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -133,7 +144,7 @@ def test_services_run_as_nobody_from_what_they_cannot_write(resources: Resources
         for _, task in of(resources, "AWS::ECS::TaskDefinition")
         for container in task["ContainerDefinitions"]
     ]
-    assert len(containers) == 5
+    assert len(containers) == 5 + delivers(resources)
     for container in containers:
         assert container["ReadonlyRootFilesystem"]
         assert container["User"] == "10001"
@@ -278,6 +289,79 @@ def test_the_store_of_files_is_encrypted_and_mounted_by_its_task_only(
     assert "elasticfilesystem:ClientMount" not in statement["Action"], "only roles allow it"
 
 
+def delivers(resources: Resources) -> bool:
+    """Return whether an environment tells people what is new."""
+    return "Telling" in resources
+
+
+def test_people_are_told_on_schedule_by_a_task_that_alone_has_a_way_out(
+    written: dict[str, Path],
+) -> None:
+    assert not delivers(resources_of("dev", written["dev"]))
+    resources = resources_of("prod", written["prod"])
+    schedule = resources["Telling"]["Properties"]
+    assert schedule["ScheduleExpression"] == "cron(15 8,12,16,20 * * ? *)"
+    assert schedule["Target"]["DeadLetterConfig"]["Arn"]
+    started = schedule["Target"]["EcsParameters"]
+    assert (started["LaunchType"], started["PropagateTags"]) == ("FARGATE", "TASK_DEFINITION")
+    mine = templates_of("prod", written["prod"])["deliver"]["Resources"]
+    failures = mine["DeliverFailuresRule"]["Properties"]["EventPattern"]["detail"]
+    assert failures["group"] == [started["Group"]]
+    network = started["NetworkConfiguration"]["AwsvpcConfiguration"]
+    assert network["AssignPublicIp"] == "DISABLED"
+    routed = [
+        name
+        for name, route in of(resources, "AWS::EC2::Route")
+        if "NatGatewayId" in route or "GatewayId" in route
+    ]
+    assert len(routed) == 4
+    assert all(re.match("Vpc(out|deliver)Subnet", name) for name in routed), "no other way out"
+    told = json.dumps(network["Subnets"])
+    assert "VpcdeliverSubnet1" in told
+    assert "private" not in told
+    services = [
+        service["NetworkConfiguration"] for _, service in of(resources, "AWS::ECS::Service")
+    ]
+    assert "VpcdeliverSubnet" not in json.dumps(services)
+
+
+def test_the_task_that_tells_people_has_its_channels_and_their_secrets_and_no_more(
+    written: dict[str, Path],
+) -> None:
+    resources = templates_of("prod", written["prod"])["deliver"]["Resources"]
+    ((_, task),) = of(resources, "AWS::ECS::TaskDefinition")
+    (container,) = task["ContainerDefinitions"]
+    assert {one["Name"] for one in container["Secrets"]} == {
+        *("CHANNELS", "HOOK_SECRET", "MAIL_PASSWORD", "PGUSER", "PGPASSWORD")
+    }
+    policy = one(resources, "AWS::IAM::Policy", "DeliverTaskTaskRoleDefaultPolicy")
+    assert "/index/outbox" in json.dumps(policy), "what is due is found by the index"
+    actions = [statement["Action"] for statement in policy["PolicyDocument"]["Statement"]]
+    flat = {name for one in actions for name in ([one] if isinstance(one, str) else one)}
+    assert flat == {
+        *(f"dynamodb:{name}" for name in KEEPING),
+        *("s3:GetObject", "s3:ListBucket"),
+        *("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"),
+    }
+
+
+def test_rulesets_are_made_of_a_folder_that_the_function_may_read_and_not_write(
+    resources: Resources,
+) -> None:
+    convert = one(resources, "AWS::Lambda::Function", "Convert")
+    assert convert["Environment"]["Variables"]["TUPPENCE_DEFINITIONS"] == "bucket"
+    policy = one(resources, "AWS::IAM::Policy", "ConvertRoleDefaultPolicy")
+    found = {
+        statement["Action"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "definitions/*" in json.dumps(statement)
+    }
+    assert found == {"s3:GetObjectVersion", "s3:ListBucketVersions"}
+    bucket = one(resources, "AWS::S3::Bucket", "Rulesets")
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}, "they are the edition"
+    assert "LifecycleConfiguration" not in bucket, "a version that is gone would lower the edition"
+
+
 def test_a_collector_in_the_network_gets_traces(written: dict[str, Path], tmp_path: Path) -> None:
     script = (
         "import dataclasses, sys, aws_cdk, infra.app as app\n"
@@ -373,9 +457,10 @@ def test_calls_that_the_scheduler_gives_up_are_kept_apart(resources: Resources) 
         assert "DeadSchedules" in queue, f"{name}: redrive reads the other queues as messages"
 
 
-def test_nothing_leads_to_the_internet(resources: Resources) -> None:
+def test_nothing_leads_to_the_internet_but_the_way_of_those_who_tell(resources: Resources) -> None:
     kinds = {resource["Type"] for resource in resources.values()}
-    assert not kinds & {"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::EIP"}
+    ways = {"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::EIP"}
+    assert kinds & ways == (ways if delivers(resources) else set())
     for name, group in of(resources, "AWS::EC2::SecurityGroup"):
         for rule in group.get("SecurityGroupIngress", []):
             assert rule["CidrIp"] == "10.0.0.0/16", name
@@ -479,7 +564,7 @@ def test_every_alarm_notifies_a_topic_and_has_a_runbook_with_the_first_three_com
     wanted |= {"OldFiles", "TakeInFailures", "DeadArrivals"}
     wanted |= {"RefusedItems", "RelayErrors", "BalancerErrors", "NoEngine", "NoRelay", "Crashes"}
     wanted |= {"NoFeed", "FeedErrors", "GatewayErrors", "FeedsThrottles"}
-    wanted |= {"NightLate"} if templates[0] == "prod" else set()
+    wanted |= {"NightLate", "DeliverFailures"} if templates[0] == "prod" else set()
     found = {re.sub("[0-9A-F]{8}$", "", name) for name in alarms}
     assert wanted <= found
     sections = runbook()
@@ -510,12 +595,14 @@ def test_the_cost_counts_every_resource_that_is_charged_by_the_month(
     endpoints = [p for _, p in of(resources, "AWS::EC2::VPCEndpoint")]
     interfaces = [p for p in endpoints if p["VpcEndpointType"] == "Interface"]
     assert len(interfaces) == cost.ENDPOINTS
+    told = delivers(resources)
     assert len(list(of(resources, "AWS::SecretsManager::Secret"))) == (
-        cost.SECRETS + feed_cost.SECRETS
+        cost.SECRETS + feed_cost.SECRETS + told * feed_cost.DELIVER_SECRETS
     )
+    assert len(list(of(resources, "AWS::EC2::NatGateway"))) == told
     unscheduled = templates[0] == "dev"  # no run of it can be late
     assert len(list(of(resources, "AWS::CloudWatch::Alarm"))) == (
-        cost.ALARMS + feed_cost.ALARMS - unscheduled
+        cost.ALARMS + feed_cost.ALARMS + told * feed_cost.DELIVER_ALARMS - unscheduled
     )
     assert len(list(of(resources, "AWS::KMS::Key"))) == 1
     services = len(list(of(resources, "AWS::ECS::Service")))
@@ -543,8 +630,7 @@ def test_the_resources_are_those_that_were_reviewed(written: dict[str, Path]) ->
 
 def listed(folder: Path) -> str:
     lines = []
-    for stack in STACKS:
-        template = json.loads((folder / f"tuppence-prod-{stack}.template.json").read_text())
+    for stack, template in templates_of("prod", folder).items():
         for name, resource in template["Resources"].items():
             label = re.sub("[0-9A-Fa-f]{8}$", "", name)
             lines.append(f"{stack:10} {resource['Type']:42} {label}")
@@ -598,7 +684,7 @@ def test_templates_pass_cfn_lint(templates: tuple[str, Path]) -> None:
             ROOT / ".tools/infra/bin/cfn-lint",
             # CDK states dependencies that references imply, and our zones are configuration.
             *("--ignore-checks", "W3005", "W3010", "--template"),
-            *(str(folder / f"tuppence-{name}-{stack}.template.json") for stack in STACKS),
+            *(str(path) for path in folder.glob(f"tuppence-{name}-*.template.json")),
         ],
         capture_output=True,
         text=True,
