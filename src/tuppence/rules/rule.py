@@ -247,8 +247,11 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     def in_force(self, as_of: Date) -> bool:
         """Return whether the rule and its approval are valid on a day."""
-        day, approval = str(as_of), self.approval
-        return _is_within(day, self.valid_from, self.valid_until) and (
+        first, last, approval = self.valid_from, self.valid_until, self.approval
+        if first is None and last is None and approval is None:  # as of most rules
+            return True
+        day = str(as_of)
+        return _is_within(day, first, last) and (
             approval is None or _is_within(day, approval.date, approval.until)
         )
 

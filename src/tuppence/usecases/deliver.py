@@ -23,7 +23,7 @@ from tuppence.feed.news import Delivery, DeliveryState, Plan, Shown, due_at, pla
 from tuppence.feed.policy import Policy
 from tuppence.feed.preferences import local_day
 from tuppence.feel.values import Date
-from tuppence.usecases.build_feed import Feed, served_feed
+from tuppence.usecases.build_feed import Feed, FeedRequest, served_feed
 from tuppence.usecases.delivery_ports import (
     Audience,
     Channel,
@@ -256,7 +256,7 @@ def _planned(
     deps: DeliveryDependencies, person: Person, kept: Kept, deliveries: Mapping[str, Delivery]
 ) -> _Planned:
     now, policy, chosen = deps.clock(), deps.policy, kept.preferences
-    feed = served_feed(person, kept, policy, now, model=deps.model())
+    feed = served_feed(FeedRequest(person, kept, policy, now, model=deps.model()))
     today = local_day(now, chosen.time_zone or policy.time_zone)
     moment = Moment(person.as_of.day, today, now)
     reader = kept.reader(person.vulnerable)

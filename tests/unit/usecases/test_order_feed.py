@@ -19,7 +19,7 @@ from tuppence.relevance.ranking import is_held_out
 from tuppence.relevance.scorecard import PRIOR, Scorecard
 from tuppence.results.result import Result, State
 from tuppence.rules.rule import Approval, FeedSettings, InsightKind, Message, Rule
-from tuppence.usecases.build_feed import Feed, build_feed
+from tuppence.usecases.build_feed import Feed, FeedRequest, build_feed
 from tuppence.usecases.feed_ports import Kept, LoggedView, OrderedBy, Person
 from tuppence.usecases.judge_order import Target, judge, live_against_hold_out
 from tuppence.usecases.learn_order import fit_order, read_log, renew_models
@@ -70,7 +70,9 @@ def feed(
     policy: Policy = POLICY,
 ) -> Feed:
     now = night * DAY + DAY // 2
-    return build_feed(person(customer, numbers, night), kept, policy, now, "en_GB", model)
+    return build_feed(
+        FeedRequest(person(customer, numbers, night), kept, policy, now, "en_GB", model)
+    )
 
 
 HOT = msgspec.structs.replace(PRIOR, temperature=60)
