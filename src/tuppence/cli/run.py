@@ -53,7 +53,12 @@ def register(app: typer.Typer) -> None:
             str, typer.Option(help="The date that rules take for today; today if omitted.")
         ] = "",
         processes: Annotated[
-            int, typer.Option(min=1, max=256, help="Number of threads or processes.")
+            int,
+            typer.Option(
+                min=1,
+                max=256,
+                help="Number of threads, and of processes for rules that do not fit columns.",
+            ),
         ] = os.cpu_count() or 1,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
