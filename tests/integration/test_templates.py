@@ -427,6 +427,7 @@ def test_the_service_of_feeds_may_read_results_and_keep_feeds(resources: Resourc
                 )
     assert allowed["Results"] == {"dynamodb:Query"}
     assert allowed["Rulesets"] == {"s3:GetObject", "s3:ListBucket"}
+    assert "models/current" in json.dumps(policy), "models are beside rulesets"
     assert allowed["Feeds"] == {f"dynamodb:{name}" for name in KEEPING}
     table = one(resources, "AWS::DynamoDB::Table", "Feeds")
     keys = [key["AttributeName"] for key in table["KeySchema"]]

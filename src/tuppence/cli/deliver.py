@@ -57,7 +57,7 @@ def register(app: typer.Typer) -> None:
         results: FeedResults = "",
         rulesets: FeedRulesets = "",
         feeds: FeedTable = "",
-        models: FeedModels = None,
+        models: FeedModels = "",
         policy: FeedPolicy = None,
         again: Annotated[
             bool, typer.Option("--replay", help="First make what was given up due again.")

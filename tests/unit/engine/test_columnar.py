@@ -21,7 +21,7 @@ from tuppence.engine.explanation import explain
 from tuppence.engine.kernel.outputs import UNSURE_STATE
 from tuppence.errors import UserError
 from tuppence.facts.coded import batch_from, coded, ordered
-from tuppence.facts.schema import Schema
+from tuppence.facts.schema import TABLES, FieldType, Schema
 from tuppence.feel.values import Date
 from tuppence.plan import predicates
 from tuppence.plan.plan import Plan, make_plan
@@ -515,3 +515,11 @@ def test_filters_that_the_interpreter_writes_out_leave_many_rows_in_columns(
     assert_same(made, many)
     states = BoundPlan(made.columns, many).run(0, 1).states[:, 0].tolist()
     assert UNSURE_STATE not in states
+
+
+def test_a_ruleset_may_read_all_fields_of_a_table() -> None:
+    numbers = {FieldType.MONEY, FieldType.NUMBER}
+    for fields in TABLES.values():
+        of_numbers = sum(field.kind in numbers for field in fields)
+        assert of_numbers <= table_binding.NUMBER_COLUMNS
+        assert len(fields) <= table_binding.CODE_COLUMNS

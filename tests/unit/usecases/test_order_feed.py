@@ -322,25 +322,5 @@ def test_an_erasure_destroys_models_and_publishes_one_that_never_saw_the_person(
     assert models.published() is None
 
 
-def test_models_are_published_and_rolled_back(tmp_path: Path) -> None:
-    models, other = ModelDirectory(tmp_path), msgspec.structs.replace(PRIOR, base=-1)
-    assert models.published() is None
-    for one in (PRIOR, other):
-        models.put(one)
-        models.publish(one.digest)
-        assert models.published() == Model(one.digest, one)
-    models.publish(PRIOR.digest)
-    assert models.published() == MODEL
-    models.withdraw()
-    assert models.published() is None
-    with pytest.raises(UserError) as caught:
-        models.publish("0" * 16)
-    assert caught.value.code == "model.unknown"
-    (tmp_path / f"{other.digest}.json").write_bytes(b"{}")
-    with pytest.raises(UserError) as caught:
-        models.publish(other.digest)
-    assert caught.value.code == "model.corrupt"
-
-
 def test_the_standard_policy_has_no_values() -> None:
     assert STANDARD.value_points("any", "tip") == 0
