@@ -118,6 +118,10 @@ class OpenIdProvider:
                 raise UserError("sign-in.provider", message, "correct issuer in the team's file")
             offered = found.get("id_token_signing_alg_values_supported") or ["RS256"]
             safe = [one for one in offered if one in ALGORITHMS]
+            if not safe:
+                message = f"{self} signs identities by {', '.join(map(str, offered))[:200]}"
+                hint = f"have it sign by one of {', '.join(sorted(ALGORITHMS))}"
+                raise UserError("sign-in.provider", message, hint)
             found["id_token_signing_alg_values_supported"] = safe
         return found
 

@@ -102,7 +102,7 @@ class SignInPages:
             "Sign in",
             "",
             status,
-            to=_inside(to),
+            to=inside(to),
             refusal=refusal,
             provider=self._team.provider,
             has_passwords=self._team.passwords is not None,
@@ -128,7 +128,7 @@ class SignInPages:
         return await self._begin(person, to)
 
     async def _begin(self, person: Person, to: str) -> Response:
-        response = RedirectResponse(_inside(to), 303)
+        response = RedirectResponse(inside(to), 303)
         token = secrets.token_urlsafe(32)  # a new one each time: nobody can plant a session
         await run_in_threadpool(self._cookie.begin, response, person, token)
         return response
@@ -140,7 +140,7 @@ class SignInPages:
             raise UserError("sign-in.refused", "people sign in with a password", "use the form")
         begun = await run_in_threadpool(provider.begin, self._callback)
         response = RedirectResponse(begun.url, 303)
-        kept = [begun.state, begun.nonce, begun.verifier, _inside(request.query_params.get("to"))]
+        kept = [begun.state, begun.nonce, begun.verifier, inside(request.query_params.get("to"))]
         self._keep(response, secrets_text(kept), ATTEMPT_SECONDS)
         return response
 
@@ -195,7 +195,7 @@ def secrets_of(text: str) -> list[str] | None:
     return found if len(found) == 4 and all(found) else None
 
 
-def _inside(to: str | None) -> str:
+def inside(to: str | None) -> str:
     """Return a path of this console, in place of an address of another host."""
     inside = to is not None and to.startswith("/") and not to.startswith(("//", "/\\"))
     return to if inside and to is not None and to.isprintable() else "/"
