@@ -76,6 +76,8 @@ class CustomersPages:
         """Show the feed of a customer, what is not shown, and every rule with its state."""
         customer = check_identifier(request.query_params.get("customer", ""), "customer")
 
+        await run_in_threadpool(self._deps.note_read, "feed of a customer", [customer])
+
         def build() -> tuple[Shown, tuple[Hidden, ...], list[RuleState]]:
             feeds = self._deps.feeds
             kept = feeds.store.kept(customer)
@@ -118,6 +120,7 @@ class CustomersPages:
             found = explain_result(deps.store, customer, rule, deps.purposes, deps.today())
             return shown_reasons(found)
 
+        await run_in_threadpool(self._deps.note_read, f"reasons of {rule}", [customer])
         reasons = await run_in_threadpool(explain)
         return self._pages.page(
             "reason.html",
