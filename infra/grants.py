@@ -19,6 +19,8 @@ DEFINITIONS: Final = "definitions/"
 """Prefix of the keys of rule files."""
 CURRENT: Final = "rulesets/current"
 """Key of the object that names the ruleset published last."""
+MODELS: Final = ("models/????????????????.json", "models/current")
+"""Patterns of the keys of models of the order of feeds, and of the object that names one."""
 
 
 def function_role(scope: Construct, label: str, group: logs.ILogGroup) -> iam.Role:
@@ -81,6 +83,12 @@ def grant_definitions(grantee: iam.IGrantable, data: Data) -> None:
     if not isinstance(role, iam.Role):
         raise TypeError("only a role reads rule files")
     suppress(role, {found: "every file of the folder is read"})
+
+
+def grant_models(grantee: iam.IGrantable, data: Data) -> None:
+    """Allow reading models beside rulesets, to a role that may read those."""
+    for key in MODELS:
+        grant(grantee, data.rulesets.arn_for_objects(key), "s3:GetObject")
 
 
 def grant_table(grantee: iam.IGrantable, data: Data, table: dynamodb.ITable, *actions: str) -> None:

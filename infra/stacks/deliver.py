@@ -92,6 +92,7 @@ class Deliver(EnvironmentStack):
                 *("--results", f"dynamodb://{data.results.table_name}"),
                 *("--rulesets", f"s3://{data.rulesets.bucket_name}/rulesets/"),
                 *("--feeds", f"dynamodb://{data.feeds.table_name}"),
+                *("--models", f"s3://{data.rulesets.bucket_name}/models/"),
             ],
             environment={
                 **DATABASE_SETTINGS,
@@ -111,6 +112,7 @@ class Deliver(EnvironmentStack):
         grants.grant_table(task.task_role, data, data.feeds, *TABLE_ACTIONS)
         grants.grant(task.task_role, f"{data.feeds.table_arn}/index/outbox", "dynamodb:Query")
         grants.grant_rulesets(task.task_role, data)
+        grants.grant_models(task.task_role, data)
         return task
 
     def _schedule(self, task: ecs.FargateTaskDefinition) -> None:

@@ -73,7 +73,7 @@ class DynamoFeeds:
         while not self._table.add(WITHDRAWALS, f"{number:010}", content):
             number += 1
 
-    def log(self) -> Iterator[LoggedView]:
+    def log(self, nights: int | None = None) -> Iterator[LoggedView]:  # noqa: ARG002 - all are read
         """Return all views that are kept, each as of a moment of its own.
 
         A view whose days are over is left out, as some of its events may be gone.
