@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -83,19 +84,31 @@ class Network(EnvironmentStack):
             "Buckets": ec2.GatewayVpcEndpointAwsService.S3,
             "Tables": ec2.GatewayVpcEndpointAwsService.DYNAMODB,
         }
-        for label, gateway in gateways.items():
-            self.vpc.add_gateway_endpoint(label, service=gateway)
+        made = {
+            label: self.vpc.add_gateway_endpoint(label, service=gateway)
+            for label, gateway in gateways.items()
+        }
+        for gateway_endpoint in made.values():
+            self._only_ours(gateway_endpoint)
+        # https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
+        layers = f"arn:{self.partition}:s3:::prod-{self.region}-starport-layer-bucket/*"
+        made["Buckets"].add_to_policy(
+            iam.PolicyStatement(
+                actions=["s3:GetObject"], principals=[iam.StarPrincipal()], resources=[layers]
+            )
+        )
         endpoints = self._group("Endpoints", "endpoints of AWS services")
         inside = ec2.Peer.ipv4(RANGE)
         endpoints.add_ingress_rule(inside, ec2.Port.tcp(443), "everything in the network")
         for label, service in SERVICES.items():
-            self.vpc.add_interface_endpoint(
+            endpoint = self.vpc.add_interface_endpoint(
                 label,
                 service=service,
                 subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
                 security_groups=[endpoints],
                 open=False,
             )
+            self._only_ours(endpoint)
         self.functions = self._group("Functions", "functions")
         self.balancer = self._group("Balancer", "load balancer")
         self.engines = self._group("EngineTasks", "rules engines")
@@ -153,6 +166,17 @@ class Network(EnvironmentStack):
             told_by = self.deliver.security_group_id
             cdk.CfnOutput(self, "DeliverSecurityGroupId", value=told_by)
         cdk.CfnOutput(self, "TakeInSecurityGroupId", value=self.take_in.security_group_id)
+
+    def _only_ours(self, endpoint: ec2.GatewayVpcEndpoint | ec2.InterfaceVpcEndpoint) -> None:
+        """Let only roles of this account use an endpoint: others' keys lead nowhere."""
+        endpoint.add_to_policy(
+            iam.PolicyStatement(
+                actions=["*"],
+                principals=[iam.StarPrincipal()],
+                resources=["*"],
+                conditions={"StringEquals": {"aws:PrincipalAccount": self.account}},
+            )
+        )
 
     def _group(self, label: str, what: str) -> ec2.SecurityGroup:
         return ec2.SecurityGroup(

@@ -13,6 +13,7 @@ from unittest import mock
 from zoneinfo import ZoneInfo
 
 import pytest
+import typer
 from local.cloud import STACKS, synthesise
 from local.servers import MissingError
 from tests.building import ROOT
@@ -20,6 +21,7 @@ from tests.building import ROOT
 from tuppence.adapters.aws.person_table import INDEX
 from tuppence.capacity import cost, feed_cost
 from tuppence.capacity.environments import ENVIRONMENTS as SETTINGS
+from tuppence.cli.app import build
 
 REVIEWED = Path(__file__).with_name("resources.txt")
 ENVIRONMENTS = ("dev", "prod")
@@ -468,6 +470,44 @@ def test_nothing_leads_to_the_internet_but_the_way_of_those_who_tell(resources: 
     for name, group in of(resources, "AWS::EC2::SecurityGroup"):
         for rule in group.get("SecurityGroupIngress", []):
             assert rule["CidrIp"] == "10.0.0.0/16", name
+
+
+def test_endpoints_serve_roles_of_this_account_only(resources: Resources) -> None:
+    """What a package sends with keys of somebody else's account is refused."""
+    open_to_all = []
+    for name, endpoint in of(resources, "AWS::EC2::VPCEndpoint"):
+        ours, *others = endpoint["PolicyDocument"]["Statement"]
+        assert list(ours["Condition"]["StringEquals"]) == ["aws:PrincipalAccount"], name
+        open_to_all += others
+    (layers,) = open_to_all
+    assert layers["Action"] == "s3:GetObject"
+    assert "starport-layer-bucket" in json.dumps(layers["Resource"]), "images are fetched by a link"
+
+
+GUIDES = ("deploy-to-aws.md", "on-call.md", "answer-a-person.md")
+
+
+def test_guides_name_stacks_outputs_and_commands_that_exist(written: dict[str, Path]) -> None:
+    text = "\n".join((ROOT / "docs/how-to" / name).read_text("utf-8") for name in GUIDES)
+    templates = templates_of("prod", written["prod"])
+    stacks = set(re.findall(r"(?:`|--stack-name )tuppence-(?:dev|prod)-([a-z-]+)", text))
+    assert stacks >= {"data", "migration", "deliver", "take-in", "network"}
+    assert stacks <= templates.keys()
+    outputs = {name for one in templates.values() for name in one.get("Outputs", {})}
+    endings = "Secret|Bucket|Url|Table|TaskDefinitionArn|ClusterName|SubnetIds|SecurityGroupId"
+    named = set(re.findall(rf"`([A-Z][A-Za-z]*(?:{endings}))`", text))
+    assert len(named) > 10
+    assert named <= outputs
+    commands = re.findall(r"(?:^ {4}|`)tuppence ((?:[a-z-]+ )+[^…`\n]+)", text, re.MULTILINE)
+    assert len(commands) > 20
+    for line in commands:
+        words, command = line.split(), typer.main.get_command(build(line.split()[0]))
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
+        assert not hasattr(command, "commands"), line
+        known = {option for parameter in command.params for option in parameter.opts}
+        given = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert given <= known, line
 
 
 def test_apps_reach_feeds_alone_and_through_a_gateway_with_a_web_acl(resources: Resources) -> None:
