@@ -176,17 +176,6 @@ def read_yaml(path: Path, kind: type[T]) -> Document[T]:
     return parse_yaml(read_text(path), path, kind)
 
 
-def read_settings(where: str, kind: type[T]) -> Document[T]:
-    """Read YAML from a file, or for `env:NAME` from the environment, as a struct of a type.
-
-    Raises:
-        UserError: As from `read_yaml`, or the environment has no such variable.
-    """
-    if where.startswith(ENVIRONMENT):
-        return parse_yaml(read_secret(where), Path(where), kind)
-    return read_yaml(Path(where), kind)
-
-
 def parse_yaml(text: str, path: Path, kind: type[T]) -> Document[T]:
     """Read the text of a YAML file as a struct of the given type.
 

@@ -16,9 +16,11 @@ from tests.commands import command
 from tests.feed_stores import person_table
 from tests.integration.test_channels import Receiver
 
+from tuppence.adapters.channels.settings import read_channels
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bootstrap.feeds import store_feeds
 from tuppence.bootstrap.local import result_store, ruleset_store
+from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES
 from tuppence.facts.schema import Schema
 from tuppence.feed.items import DAY
@@ -211,3 +213,18 @@ def test_the_place_of_feeds_is_given_once(store: Path) -> None:
         assert "the feeds are those of a store, or of the services" in said
     words = ("deliver", "--channels", "c.yaml", "--store", store, "--feeds", "dynamodb://x")
     assert "--feeds belongs to --database" in command(*words, status=1)
+
+
+def test_channels_may_be_in_the_environment_as_a_task_on_aws_has_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hook = 'webhooks: {app: {url: "https://app.example.org/in", secrets: [env:HOOK_SECRET]}}'
+    monkeypatch.setenv("CHANNELS", hook)
+    found = read_channels("env:CHANNELS", Schema())
+    assert found.webhooks["app"].url == "https://app.example.org/in"
+    monkeypatch.setenv("CHANNELS", "webhook: {}")
+    with pytest.raises(UserError, match=r"^env:CHANNELS:1:1: "):
+        read_channels("env:CHANNELS", Schema())
+    monkeypatch.delenv("CHANNELS")
+    with pytest.raises(UserError, match="the environment has no CHANNELS"):
+        read_channels("env:CHANNELS", Schema())

@@ -214,6 +214,7 @@ GRANTS = (
 FACTS = (
     *("attributes", "customers", "connections", "consents", "accounts", "transactions"),
     "personal_reads",  # which go when a customer is forgotten
+    "loaded_parts",
 )
 FEEDS = ("feed_states", "feed_preferences", "feed_deliveries")
 """Relations in which the feed service changes rows."""

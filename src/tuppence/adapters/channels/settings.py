@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
@@ -10,7 +11,14 @@ from msgspec import Meta
 
 from tuppence.errors import UserError
 from tuppence.facts.schema import FieldType, Schema
-from tuppence.structured import Document, Location, read_settings
+from tuppence.structured import (
+    ENVIRONMENT,
+    Document,
+    Location,
+    parse_yaml,
+    read_secret,
+    read_yaml,
+)
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 """Names of webhooks."""
@@ -90,7 +98,10 @@ def read_channels(where: str, schema: Schema) -> ChannelSettings:
     Raises:
         UserError: The file cannot be read, or does not have the form of one.
     """
-    document = read_settings(where, ChannelSettings)
+    if where.startswith(ENVIRONMENT):
+        document = parse_yaml(read_secret(where), Path(where), ChannelSettings)
+    else:
+        document = read_yaml(Path(where), ChannelSettings)
     found = document.value
     for name, one in found.webhooks.items():
         if not NAME.fullmatch(name):
