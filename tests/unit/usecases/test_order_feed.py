@@ -17,7 +17,8 @@ from tuppence.feed.preferences import Preferences
 from tuppence.feel.values import Date
 from tuppence.relevance.ranking import is_held_out
 from tuppence.relevance.scorecard import PRIOR, Scorecard
-from tuppence.results.result import Result, State
+from tuppence.results.packed import Layout
+from tuppence.results.result import CustomerResults, Result, ResultsThatApply, State
 from tuppence.rules.rule import Approval, FeedSettings, InsightKind, Message, Rule
 from tuppence.usecases.build_feed import Feed, FeedRequest, build_feed, build_feeds
 from tuppence.usecases.feed_ports import Kept, LoggedView, OrderedBy, Person
@@ -136,6 +137,16 @@ def test_feeds_that_are_built_together_are_those_that_are_built_alone() -> None:
             assert isinstance(found, Feed)
             assert found._replace(order=None) == build_feed(one)._replace(order=None)
     assert len({str(one.view) for one in together if isinstance(one, Feed)}) > 10
+
+
+def test_damaged_results_of_one_person_refuse_nobody_else() -> None:
+    damaged = ResultsThatApply(CustomerResults("C1", TODAY, Layout("r", (("rule_1", ()),)), b"x"))
+    good, bad = person("C0", [1]), person("C1", [1])._replace(results=damaged)
+    asked = [FeedRequest(one, NOTHING, POLICY, TODAY * DAY) for one in (good, bad)]
+    one, other = build_feeds(asked)
+    assert isinstance(one, Feed)
+    assert isinstance(other, UserError)
+    assert other.code == "store.corrupt"
 
 
 def test_a_twentieth_stays_in_rule_order_and_so_does_who_chooses_it() -> None:
