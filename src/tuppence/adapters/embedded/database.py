@@ -242,13 +242,19 @@ class Database:
 
     def newest(self, count: int) -> Sequence[tuple[RunRecord, Mapping[str, Tally]]]:
         """Return the runs that were started last, newest first, each with its items done."""
+        return [(run, self.done(run.run_id)) for run in self._runs(count)]
+
+    def runs(self) -> Sequence[RunRecord]:
+        """Return all runs, the one that was started last first."""
+        return self._runs(-1)
+
+    def _runs(self, count: int) -> list[RunRecord]:
         query = "SELECT record FROM runs ORDER BY number DESC LIMIT ?"
         with self._file.errors():
-            found = [
+            return [
                 msgspec.json.decode(record, type=RunRecord)
                 for (record,) in self._file.rows(query, [count])
             ]
-        return [(run, self.done(run.run_id)) for run in found]
 
     def start(self, run: RunRecord) -> None:
         """Record the start of a run, replacing an earlier run of the same name.
