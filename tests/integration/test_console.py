@@ -433,7 +433,8 @@ def test_a_customer_has_a_feed_every_rule_and_the_reasons(
         page.get_by_label("Name begins with").fill(PERSON)
         page.get_by_role("button", name="Find").click()
         page.get_by_role("link", name=PERSON).click()
-        assert page.locator(".card h3").all_inner_texts() == [one["title"] for one in shown]
+        because(page)
+        assert page.locator(".cards h3").all_inner_texts() == [one["title"] for one in shown]
         assert page.locator("section").nth(1).locator("tbody tr").count() == len(RULES) + 1
         page.get_by_role("link", name="Why").first.click()
         expect(page.locator(".headline")).to_contain_text(f"{PERSON} qualifies")
@@ -474,6 +475,7 @@ def test_the_pages_are_accessible_and_fit_the_screen(
         "form-rule": "/rule?name=travel_heavy",
         "file": "/rule?name=bank_fees&view=file",
         "customers": "/customers",
+        "why": f"/customer?customer={PERSON}",
         "customer": f"/customer?customer={PERSON}",
         "reason": f"/reason?customer={PERSON}&rule=week_in_review",
         "nights": "/nights",
@@ -483,6 +485,8 @@ def test_the_pages_are_accessible_and_fit_the_screen(
         for name, path in paths.items():
             page.goto(f"{console.address}{path}")
             page.locator("main").wait_for()
+            if name == "customer":
+                because(page)
             if path.startswith("/rule?") and name != "error":
                 page.locator("#preview:not(.old) .headline").wait_for()
                 page.get_by_role("button", name=re.compile("^Why C")).first.click()
@@ -520,6 +524,12 @@ def test_the_editor_works_by_keyboard_alone(browser: Browser, console: Served) -
         page.keyboard.press("Enter")
         expect(page.get_by_text("Saved.")).to_be_visible()
     assert "when: count(payments) > 2\n" in file.read_text()
+
+
+def because(page: Page) -> None:
+    """Say why a customer is opened."""
+    page.get_by_label("a complaint").check()
+    page.get_by_role("button", name="Open").click()
 
 
 def reach(page: Page, condition: str) -> None:

@@ -96,6 +96,11 @@ class PreviewSession:
             for checked in rules()[:1]:
                 self.preview(checked)
 
+    def forget(self) -> None:
+        """Forget the facts that are kept in memory, after somebody was erased."""
+        with self._busy:
+            self._warm = None
+
     def ticket(self, editor: str) -> Callable[[], bool]:
         """Return a function that tells whether an editor has a newer text by now.
 

@@ -35,7 +35,7 @@ def console_app(deps: ConsoleDependencies, key: str) -> Starlette:
     session = PreviewSession(deps.store, deps.purposes, deps.today, deps.threads, deps.budget)
     book = RuleBook(deps.files, deps.store.schema)
     rules = RulesPages(deps, pages, book, Trying(deps, pages, session))
-    customers = CustomersPages(deps, pages)
+    customers = CustomersPages(deps, pages, session.forget)
     nights = NightsPages(deps, pages)
     post = ["POST"]
     routes = [
@@ -50,7 +50,11 @@ def console_app(deps: ConsoleDependencies, key: str) -> Starlette:
         Route("/more", rules.more, methods=post),
         Route("/example", rules.example, methods=post),
         Route("/customers", customers.home),
-        Route("/customer", customers.customer),
+        Route("/customer", customers.customer, methods=["GET"]),
+        Route("/customer", customers.open, methods=post),
+        Route("/customer/proof", customers.proof, methods=post),
+        Route("/customer/export", customers.export, methods=post),
+        Route("/customer/erase", customers.erase, methods=post),
         Route("/reason", customers.reason),
         Route("/nights", nights.home),
         Mount("/static", StaticFiles(directory=FOLDER / "static")),

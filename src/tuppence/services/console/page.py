@@ -1,7 +1,8 @@
 """The parts that all pages of the console share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import urlencode
@@ -17,12 +18,21 @@ from tuppence.services.pages import templates_in
 from tuppence.services.problems import STATUSES
 from tuppence.usecases.customer_store import EvaluatedStore
 from tuppence.usecases.edit_rules import RuleFiles
+from tuppence.usecases.erase_customer import ErasureReport
 from tuppence.usecases.last_night import StoredRun
 from tuppence.usecases.nights import HistoryStore, RunHistory
 from tuppence.usecases.preview_rule import PreviewStore
+from tuppence.usecases.team import (
+    OWNER,
+    NoReads,
+    Person,
+    PersonalReads,
+)
 
 FOLDER: Final = Path(__file__).parent
 PAGES: Final = (("Rules", "/"), ("Customers", "/customers"), ("Nights", "/nights"))
+PERSON: Final[ContextVar[Person]] = ContextVar("person", default=OWNER)
+"""The person whose request is being handled."""
 
 
 class ConsoleResults(StoredRun, RunHistory, Protocol):
@@ -37,6 +47,18 @@ class ConsoleStore(EvaluatedStore, PreviewStore, HistoryStore, Protocol):
         ...
 
 
+class Privacy(NamedTuple):
+    """The rights of people to their data.
+
+    Attributes:
+        export: Returns all data about a customer, for JSON.
+        erase: Erases a customer, for good.
+    """
+
+    export: Callable[[str], Mapping[str, Any]]
+    erase: Callable[[str], ErasureReport]
+
+
 class ConsoleDependencies(NamedTuple):
     """The ports of the console.
 
@@ -48,6 +70,9 @@ class ConsoleDependencies(NamedTuple):
         purposes: Consents for these count, and for no others.
         threads: Number of threads that evaluate a preview.
         budget: Maximum number of bytes of facts that are kept in memory for previews.
+        reads: The record of who has seen the data of which customers.
+        privacy: Exports and erases customers; None if the console may not.
+        hour: Price of an hour of a processor in a fleet, in US dollars, to tell what rules cost.
     """
 
     store: ConsoleStore
@@ -57,6 +82,19 @@ class ConsoleDependencies(NamedTuple):
     purposes: frozenset[str]
     threads: int
     budget: int
+    reads: PersonalReads = NoReads()
+    privacy: Privacy | None = None
+    hour: float = 0.0
+
+    def note_read(self, what: str, customers: Sequence[str], reason: str = "") -> None:
+        """Record that whoever asks is about to see data of customers.
+
+        Args:
+            what: The kind of page, in words.
+            customers: The customers.
+            reason: The reason, if the page asks for one.
+        """
+        self.reads.note(PERSON.get(), customers, what, reason)
 
     def today(self) -> Date:
         """Return the clock's day."""

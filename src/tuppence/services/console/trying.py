@@ -25,6 +25,8 @@ MAX_ROWS: Final = 30
 """Maximum number of transactions that are shown of each selection."""
 COLUMNS: Final = ("booking date", "amount", "category", "merchant", "text")
 LOCALE: Final = "en_GB"
+NIGHTS_A_MONTH: Final = 365 / 12
+CENT: Final = 0.01
 
 
 class Written(NamedTuple):
@@ -108,6 +110,7 @@ class Trying:
             rule=checked.rule,
             name=draft.name,
             bars=_bars(found),
+            cost=cost_sentence(found.microseconds, found.customers, self._deps.hour),
             bins=BINS,
             live=list(live_sentences(found.live)) if found.live else [],
             effect=list(effect_sentences(found.effect, found.qualified)) if found.effect else [],
@@ -198,6 +201,19 @@ class Trying:
             written = "" if nearest is None else f"{nearest:f}"
             found.append(Curve(clause, f"{threshold.value:f}", points, written, misses))
         return found
+
+
+def cost_sentence(microseconds: float, customers: int, hour: float) -> str:
+    """Return what a rule costs, in a sentence.
+
+    Args:
+        microseconds: Estimated time of a processor for a customer.
+        customers: Number of customers, who are evaluated every night.
+        hour: Price of an hour of a processor, in US dollars.
+    """
+    month = microseconds * customers * NIGHTS_A_MONTH / 3.6e9 * hour
+    money = f"${month:,.2f}" if month >= CENT else "less than a cent"
+    return f"It takes about {microseconds:.3g} µs a customer, which costs {money} a month."
 
 
 def _bars(found: Preview) -> list[tuple[str, int]]:
