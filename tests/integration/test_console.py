@@ -19,9 +19,11 @@ from tests.building import ROOT, copy_rules, day
 from tests.commands import command
 from tests.serving import served
 
+from tuppence.adapters.embedded.store_folder import StoreFolder
 from tuppence.bootstrap.console import console_service
 from tuppence.facts.consent import PURPOSES
 from tuppence.feed.items import DAY
+from tuppence.usecases.ledger import RunRecord, Tally
 
 CHROMIUM: Final = shutil.which("chromium")
 KEY: Final = "a-key-of-the-tests"
@@ -451,9 +453,40 @@ def test_the_nights_count_each_rule_beside_the_night_before(
         ]  # fmt: skip
         row = page.locator("tr", has_text="The week in review")
         told = console.counted("week_in_review")["qualified"]
-        expect(row.locator("td[data-label='Qualified']")).to_have_text(str(told))
+        counted = re.compile(rf"^{told}\s*before \d+$")
+        expect(row.locator("td[data-label='Qualified']")).to_have_text(counted)
         expect(row.locator("td[data-label='Night before']")).not_to_have_text("not known")
         expect(row.get_by_role("img")).to_have_count(1)
+
+
+def test_a_run_is_followed_while_it_goes_on_and_past_ones_are_replayed(
+    browser: Browser, console: Served
+) -> None:
+    run = RunRecord("run1", day("2026-07-01"), "x", ("p:0-6", "p:6-12"), started=NOW - 2_000)
+    with StoreFolder(console.store).results() as kept, opened(browser, console) as page:
+        kept.start(run)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{console.address}/nights")
+        followed = page.locator("#run [role=status]")
+        expect(followed).to_have_text("0 of 12 customers.")
+        with kept.completing("run1", "p:0-6", Tally(6)):
+            pass
+        expect(followed).to_contain_text("6 of 12 customers, 3 a second, about 2 s left.")
+        for width in (400, 1280):
+            page.set_viewport_size({"width": width, "height": 900})
+            picture(page, f"running-{width}")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert Axe().run(page).violations_count == 0
+        with kept.completing("run1", "p:6-12", Tally(6)):
+            pass
+        kept.finish("run1", NOW)
+        expect(followed).to_have_count(0)
+        assert sum("/nights/events" in url for url in asked) == 1, "it has not reconnected"
+        page.get_by_role("button", name=f"Replay the night of {NIGHT}").click()
+        expect(page.get_by_text("The replay found what the night found.")).to_be_visible()
+        picture(page, "replay")
+        assert Axe().run(page).violations_count == 0
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])

@@ -14,10 +14,12 @@ from tuppence.rules.value_names import value_names
 from tuppence.usecases.ledger import Ledger, Tally
 from tuppence.usecases.run import (
     CUSTOMERS_PER_ITEM,
+    Clock,
     Evaluator,
     RunOutcome,
     RunResults,
     in_process,
+    no_clock,
     run,
     work_items,
 )
@@ -81,6 +83,7 @@ def run_night(
     as_of: Date,
     processes: int,
     advance: Callable[[Tally], None],
+    clock: Clock = no_clock,
 ) -> RunOutcome:
     """Evaluate everything, or what is left of it after an interruption.
 
@@ -90,6 +93,7 @@ def run_night(
         as_of: The date that the rules take for today.
         processes: Number of threads or processes that share the work.
         advance: Called with the tally of each item when it is done.
+        clock: Tells when the run starts and ends.
 
     Raises:
         UserError: As from `run`, or the facts were changed meanwhile.
@@ -111,4 +115,5 @@ def run_night(
     customers = _CUSTOMERS_IN_COLUMNS if decided_in_columns else CUSTOMERS_PER_ITEM
     items = work_items(facts, customers, facts.left_out)
     with deps.open_results() as kept:
-        return run(facts, items, ruleset, as_of, kept, kept, evaluator, advance)
+        ports = (kept, kept, evaluator, advance, clock, processes)
+        return run(facts, items, ruleset, as_of, *ports)

@@ -294,12 +294,12 @@ class Database:
                 [item, msgspec.json.encode(tally), run_id],
             )
 
-    def finish(self, run_id: str) -> None:
-        """Record that all items of a run are done."""
+    def finish(self, run_id: str, at: int | None = None) -> None:
+        """Record that all items of a run are done, and when."""
         run = self._one("SELECT record FROM runs WHERE run_id = ?", [run_id], RunRecord)
         if run is None:
             return
-        finished = msgspec.json.encode(msgspec.structs.replace(run, finished=True))
+        finished = msgspec.json.encode(msgspec.structs.replace(run, finished=True, ended=at))
         with self._file.transaction() as connection:
             connection.execute("UPDATE runs SET record = ? WHERE run_id = ?", [finished, run_id])
         with self._file.errors():  # a finished run must survive a power failure

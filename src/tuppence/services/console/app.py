@@ -57,6 +57,8 @@ def console_app(deps: ConsoleDependencies, key: str) -> Starlette:
         Route("/customer/erase", customers.erase, methods=post),
         Route("/reason", customers.reason),
         Route("/nights", nights.home),
+        Route("/nights/events", nights.events),
+        Route("/nights/replay", nights.replay, methods=post),
         Mount("/static", StaticFiles(directory=FOLDER / "static")),
     ]
 

@@ -19,9 +19,8 @@ from tuppence.services.problems import STATUSES
 from tuppence.usecases.customer_store import EvaluatedStore
 from tuppence.usecases.edit_rules import RuleFiles
 from tuppence.usecases.erase_customer import ErasureReport
-from tuppence.usecases.last_night import StoredRun
 from tuppence.usecases.nights import HistoryStore, RunHistory
-from tuppence.usecases.preview_rule import PreviewStore
+from tuppence.usecases.replay_night import PastRuns, ReplayStore
 from tuppence.usecases.team import (
     OWNER,
     NoReads,
@@ -35,11 +34,11 @@ PERSON: Final[ContextVar[Person]] = ContextVar("person", default=OWNER)
 """The person whose request is being handled."""
 
 
-class ConsoleResults(StoredRun, RunHistory, Protocol):
+class ConsoleResults(PastRuns, RunHistory, Protocol):
     """The results of everybody, and the runs that made them."""
 
 
-class ConsoleStore(EvaluatedStore, PreviewStore, HistoryStore, Protocol):
+class ConsoleStore(EvaluatedStore, ReplayStore, HistoryStore, Protocol):
     """A store whose rules people write, and whose nights they watch."""
 
     def read_results(self) -> AbstractContextManager[ConsoleResults]:
@@ -109,6 +108,7 @@ class Pages:
         self._templates.filters["count"] = lambda number: f"{number:,}"
         self._templates.filters["number"] = lambda number: f"{number.normalize():f}"
         self._templates.filters["share"] = _share
+        self._templates.filters["day"] = lambda day: str(Date(day))
         self._templates.filters["pair"] = lambda one: (one, one)
         self._templates.globals["address"] = address
         self._templates.globals["pages"] = PAGES

@@ -212,8 +212,12 @@ def cost_sentence(microseconds: float, customers: int, hour: float) -> str:
         hour: Price of an hour of a processor, in US dollars.
     """
     month = microseconds * customers * NIGHTS_A_MONTH / 3.6e9 * hour
-    money = f"${month:,.2f}" if month >= CENT else "less than a cent"
-    return f"It takes about {microseconds:.3g} µs a customer, which costs {money} a month."
+    return f"It takes about {microseconds:.3g} µs a customer, which costs {money(month)} a month."
+
+
+def money(usd: float) -> str:
+    """Return an amount of US dollars in words."""
+    return f"${usd:,.2f}" if usd >= CENT else "less than a cent"
 
 
 def _bars(found: Preview) -> list[tuple[str, int]]:

@@ -1,6 +1,7 @@
 """Checks the pages about customers and nights as forms and links, without a browser."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Final, NamedTuple
 
 import httpx2
 import pytest
-from tests.building import copy_rules, day
+from tests.building import bank, copy_rules, day
 from tests.commands import command
 from tests.serving import served
 
@@ -19,6 +20,7 @@ from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES, Consent
 from tuppence.feed.items import DAY
 from tuppence.services.console.reasons import LASTS, REASONS, Reasons
+from tuppence.usecases.ledger import RunRecord, Tally
 from tuppence.usecases.prove_result import verify_proof
 from tuppence.usecases.team import OWNER
 
@@ -175,6 +177,62 @@ def test_a_customer_is_erased_after_their_name_was_written(console: Console) -> 
     assert not StoreFolder(console.store).has_customer(PERSON)
     assert console.noted()[-1]["what"] == "erasure"
     assert asked.get("/customer", params={"customer": PERSON}).status_code == 404
+
+
+def test_the_nights_say_what_they_took_and_which_rules_changed(console: Console) -> None:
+    file = console.folder / "rules/energy_costs.yaml"
+    file.write_text(file.read_text().replace("> 1800", "> 900"))
+    (console.folder / "rules/overdrawn.yaml").unlink()
+    command("run", "--store", console.store, "--rules", file.parent, "--as-of", "2026-07-01",
+            "--processes", 1)  # fmt: skip
+    text = console.asked.get("/nights").text
+    assert text.count("other rules:") == 1
+    assert "0 new, 1 changed, 1 removed" in text
+    assert re.search(
+        r"<td class=\"number\">\d+\.\d s</td><td class=\"number\">less than a cent", text
+    )
+    assert text.count('class="mark"') == 3, "one for each rule of the last night"
+    for digest in (console.store / "rulesets").glob("*.json"):
+        digest.unlink()
+    assert "other rules:" not in console.asked.get("/nights").text
+
+
+def test_a_past_night_is_replayed(console: Console) -> None:
+    text = console.asked.get("/nights").text
+    (_, first) = re.findall(r'name="run" value="([0-9a-f]{12})"', text)
+    found = console.asked.post("/nights/replay", data={"run": first})
+    assert "Replay of 2026-06-29" in found.text
+    assert "The replay found what the night found." in found.text
+    assert "4 of 4 rules" in found.text
+    late = [{"id": "x", "amount": -900, "category": "bank fee", "booking date": day("2026-06-20")}]
+    StoreFolder(console.store).facts().append(bank(late, "C0000001"))
+    found = console.asked.post("/nights/replay", data={"run": first})
+    assert "Facts or consents have changed since then, and so have the results." in found.text
+    assert "3 of 4 rules" in found.text
+    assert console.asked.post("/nights/replay", data={"run": "none"}).status_code == 400
+
+
+def test_a_run_is_followed_to_its_end(console: Console) -> None:
+    run = RunRecord("run1", day("2026-07-01"), "x", ("p:0-6", "p:6-12"), started=NOW - 2_000)
+    with StoreFolder(console.store).results() as kept:
+        kept.start(run)
+        with kept.completing("run1", "p:0-6", Tally(6)):
+            pass
+        text = console.asked.get("/nights").text
+        assert "6 of 12 customers, 3 a second, about 2 s left." in text
+        assert "1 of 2 parts" in text
+        with console.asked.stream("GET", "/nights/events?run=run1") as answer:
+            told = (json.loads(line[6:]) for line in answer.iter_lines() if line)
+            assert next(told) == {
+                "done": 6, "customers": 12, "rate": 3.0, "seconds_left": 2.0, "finished": False,
+            }  # fmt: skip
+            with kept.completing("run1", "p:6-12", Tally(6)):
+                pass
+            kept.finish("run1", NOW)
+            *_, last = told
+        assert (last["done"], last["finished"]) == (12, True)
+    other = console.asked.get("/nights/events?run=another")
+    assert other.text == 'data: {"finished":true}\n\n'
 
 
 def test_a_reason_holds_for_half_an_hour_for_one_person_and_customer() -> None:
