@@ -512,6 +512,7 @@ def test_the_pages_are_accessible_and_fit_the_screen(
         "customer": f"/customer?customer={PERSON}",
         "reason": f"/reason?customer={PERSON}&rule=week_in_review",
         "nights": "/nights",
+        "relevance": "/relevance",
         "error": "/rule?name=nothing",
     }
     with opened(browser, console, 404, viewport=size, color_scheme=scheme) as page:

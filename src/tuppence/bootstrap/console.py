@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuppence.bootstrap.extras import extra
 from tuppence.bootstrap.feeds import customers_of, store_feeds
+from tuppence.bootstrap.learning import learning_of_store
 from tuppence.bootstrap.local import StoreFolder, open_store, personal_folder
 from tuppence.capacity.cost import task_hour
 from tuppence.capacity.environments import ENGINE_TASK
@@ -63,9 +64,19 @@ def console_service(
     files, customers = RuleFolder(rules), customers_of(held)
     privacy = Privacy(*_rights(held))
     hour = task_hour(read_prices(), ENGINE_TASK)
-    reads = ReadsFile(store, clock)
+    reads, learning = ReadsFile(store, clock), learning_of_store(held)
     deps = ConsoleDependencies(
-        held, files, feeds, customers, purposes, threads, budget, reads, privacy, hour
+        held,
+        files,
+        feeds,
+        customers,
+        purposes,
+        threads,
+        budget,
+        reads,
+        privacy,
+        learning.read_log,
+        hour,
     )
     return console_app(deps, key)
 

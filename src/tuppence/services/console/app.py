@@ -15,6 +15,7 @@ from tuppence.errors import UserError
 from tuppence.services.console.customers_pages import CustomersPages
 from tuppence.services.console.nights_pages import NightsPages
 from tuppence.services.console.page import FOLDER, ConsoleDependencies, Pages
+from tuppence.services.console.relevance_pages import RelevancePages
 from tuppence.services.console.rules_pages import RulesPages
 from tuppence.services.console.trying import Trying
 from tuppence.services.pages import PageGuard
@@ -37,6 +38,7 @@ def console_app(deps: ConsoleDependencies, key: str) -> Starlette:
     rules = RulesPages(deps, pages, book, Trying(deps, pages, session))
     customers = CustomersPages(deps, pages, session.forget)
     nights = NightsPages(deps, pages)
+    relevance = RelevancePages(deps, pages)
     post = ["POST"]
     routes = [
         Route("/", rules.home),
@@ -56,6 +58,8 @@ def console_app(deps: ConsoleDependencies, key: str) -> Starlette:
         Route("/customer/export", customers.export, methods=post),
         Route("/customer/erase", customers.erase, methods=post),
         Route("/reason", customers.reason),
+        Route("/relevance", relevance.home, methods=["GET"]),
+        Route("/relevance", relevance.estimate, methods=post),
         Route("/nights", nights.home),
         Route("/nights/events", nights.events),
         Route("/nights/replay", nights.replay, methods=post),

@@ -73,8 +73,8 @@ class ShownNight(NamedTuple):
         night: The run.
         took: Its duration, in words, or empty.
         cost: Its cost, or empty.
-        published: How its rules differ from those of the run before; None if they do not, or if
-            that run is not known.
+        published: The difference between its rules and those of the run before; None if there is
+            none, or it is not known.
     """
 
     night: Night

@@ -19,6 +19,7 @@ from tuppence.services.problems import STATUSES
 from tuppence.usecases.customer_store import EvaluatedStore
 from tuppence.usecases.edit_rules import RuleFiles
 from tuppence.usecases.erase_customer import ErasureReport
+from tuppence.usecases.learn_order import LogColumns, read_log
 from tuppence.usecases.nights import HistoryStore, RunHistory
 from tuppence.usecases.replay_night import PastRuns, ReplayStore
 from tuppence.usecases.team import (
@@ -29,7 +30,12 @@ from tuppence.usecases.team import (
 )
 
 FOLDER: Final = Path(__file__).parent
-PAGES: Final = (("Rules", "/"), ("Customers", "/customers"), ("Nights", "/nights"))
+PAGES: Final = (
+    ("Rules", "/"),
+    ("Customers", "/customers"),
+    ("Nights", "/nights"),
+    ("Relevance", "/relevance"),
+)
 PERSON: Final[ContextVar[Person]] = ContextVar("person", default=OWNER)
 """The person whose request is being handled."""
 
@@ -71,6 +77,7 @@ class ConsoleDependencies(NamedTuple):
         budget: Maximum number of bytes of facts that are kept in memory for previews.
         reads: The record of who has seen the data of which customers.
         privacy: Exports and erases customers; None if the console may not.
+        read_log: Reads the log of feeds, from which their order is learned.
         hour: Price of an hour of a processor in a fleet, in US dollars, to tell what rules cost.
     """
 
@@ -83,6 +90,7 @@ class ConsoleDependencies(NamedTuple):
     budget: int
     reads: PersonalReads = NoReads()
     privacy: Privacy | None = None
+    read_log: Callable[[], LogColumns] = lambda: read_log(())
     hour: float = 0.0
 
     def note_read(self, what: str, customers: Sequence[str], reason: str = "") -> None:

@@ -235,6 +235,14 @@ def test_a_run_is_followed_to_its_end(console: Console) -> None:
     assert other.text == 'data: {"finished":true}\n\n'
 
 
+def test_without_views_nothing_is_known_of_the_order(console: Console) -> None:
+    text = console.asked.get("/relevance").text
+    assert "Feeds are in rule order: no model is published." in text
+    assert "Not known: " in text
+    estimated = console.asked.post("/relevance").text
+    assert "views are kept when events arrive with receipts" in estimated
+
+
 def test_a_reason_holds_for_half_an_hour_for_one_person_and_customer() -> None:
     now = [0]
     reasons = Reasons(lambda: now[0])
