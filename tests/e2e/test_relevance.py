@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from local.servers import PATIENCE
 from tests.building import copy_rules
 from tests.commands import command
 from tests.serving import served
@@ -19,7 +20,7 @@ from tuppence.facts.consent import PURPOSES
 from tuppence.feed.items import DAY, EventKind
 from tuppence.feel.values import Date, parse_date
 from tuppence.relevance.ranking import is_held_out
-from tuppence.usecases.build_feed import build_feed
+from tuppence.usecases.build_feed import FeedRequest, build_feed
 from tuppence.usecases.feed_ports import ShownView, view_id
 from tuppence.usecases.levers import TEMPERATURES
 from tuppence.usecases.record_events import Happened, record_events
@@ -38,7 +39,7 @@ def use(store: Path, night: str, chance: random.Random) -> None:
     deps = store_feeds(store, None, PURPOSES, lambda: now)
     for name in StoreFolder(store).facts().customers()["id"].sort():
         kept, person = deps.store.kept(name), deps.people.find(name, day)
-        feed = build_feed(person, kept, deps.policy, now, "en_GB", deps.model(), "app")
+        feed = build_feed(FeedRequest(person, kept, deps.policy, now, "en_GB", deps.model(), "app"))
         view = view_id(ShownView(name, feed.view).content)
         happened = []
         for one in feed.items:
@@ -80,7 +81,8 @@ def test_the_console_shows_the_model_its_gain_and_the_levers(used: Path, tmp_pat
     compared = json.loads(command("relevance", "compare", "--store", used, "--format", "json"))
     with served(app) as port:
         sent = {"Sec-Fetch-Site": "same-origin"}
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=sent) as asked:
+        where = f"http://127.0.0.1:{port}"
+        with httpx2.Client(base_url=where, headers=sent, timeout=PATIENCE) as asked:
             asked.get("/?key=key")
             text = asked.get("/relevance").text
             levers = asked.post("/relevance").text

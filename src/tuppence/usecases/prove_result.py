@@ -4,6 +4,7 @@ A proof has the rule, the facts that the rule reads, the result with its reasons
 each part. Whoever has it can evaluate the rule again by the reference interpreter.
 """
 
+import dataclasses
 import hashlib
 from typing import Any, Final
 
@@ -12,8 +13,9 @@ import msgspec
 from tuppence.compiled import interpreted
 from tuppence.engine.explanation import document, explain
 from tuppence.errors import UserError
+from tuppence.facts.census import Census
 from tuppence.facts.plain import plain_facts
-from tuppence.facts.schema import Field, Schema
+from tuppence.facts.schema import AMONG_PEERS, Field, Schema
 from tuppence.facts.submitted import submitted_batch, submitted_facts_type
 from tuppence.feel import feel_text
 from tuppence.feel.values import Date, parse_date
@@ -45,6 +47,7 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         rule: The rule.
         attributes: Fields of customers that the store declares.
         facts: The facts that the rule reads, as requests to an engine have them.
+        census: Figures about many people, if the rule may read them.
         result: State, score and values.
         reasons: The clauses with their values, the rows that counted, and why parts are unknown.
         digests: SHA-256 of each part above, in canonical JSON.
@@ -58,6 +61,7 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rule: Rule
     attributes: tuple[Field, ...]
     facts: dict[str, Any]
+    census: Census | None
     result: dict[str, Any]
     reasons: dict[str, Any]
     digests: dict[str, str]
@@ -91,7 +95,9 @@ def prove_result(
     facts = plain_facts(found.facts, schema, found.as_of, fields)
     if "name" not in planned.names:  # what people call their accounts is nobody's business
         facts["accounts"].pop("name", None)
-    result, reasons = _evaluated(checked, facts, found.as_of, schema, found.customer)
+    reads_census = planned.reads_streams or not AMONG_PEERS.isdisjoint(planned.names)
+    census = found.facts.census if reads_census else None
+    result, reasons = _evaluated(checked, facts, census, found.as_of, schema, found.customer)
     _refuse_other(found, rule_id, result)
     parts = {
         "format": FORMAT,
@@ -102,6 +108,7 @@ def prove_result(
         "rule": msgspec.structs.replace(checked.rule, tests=[]),
         "attributes": schema.attributes,
         "facts": facts,
+        "census": census,
         "result": result,
         "reasons": reasons,
     }
@@ -135,7 +142,8 @@ def verify_proof(content: bytes, rulesets: RulesetStore | None = None, digest: s
     if as_of is None:
         raise _damaged(f"{proof.as_of[:40]!a} is not a date")
     (checked,) = check_stored([proof.rule], schema)
-    result, reasons = _evaluated(checked, proof.facts, as_of, schema, proof.customer)
+    given = (proof.facts, proof.census)
+    result, reasons = _evaluated(checked, *given, as_of, schema, proof.customer)
     if result != proof.result:
         message = (
             f"the proof says {proof.result.get('state')!a}, and its rule and facts give "
@@ -195,14 +203,19 @@ def _read(content: bytes) -> Proof:
 
 
 def _evaluated(
-    checked: CheckedRule, facts: dict[str, Any], as_of: Date, schema: Schema, customer: str
+    checked: CheckedRule,
+    facts: dict[str, Any],
+    census: Census | None,
+    as_of: Date,
+    schema: Schema,
+    customer: str,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return result and reasons, by the reference interpreter over the facts of a proof alone."""
     try:
         given = msgspec.convert(facts, submitted_facts_type(schema))
     except msgspec.ValidationError as error:
         raise _damaged(f"facts: {error}") from None
-    batch = submitted_batch([given], schema)
+    batch = dataclasses.replace(submitted_batch([given], schema), census=census)
     with interpreted():
         whole = document(customer, as_of, explain(checked, batch, as_of, schema))
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(whole))

@@ -24,7 +24,7 @@ from tuppence.services.console.reasons import REASONS, Reasons
 from tuppence.services.console.trying import shown_reasons
 from tuppence.services.feed_page.showing import feed_of, hidden_of
 from tuppence.services.pages import field_of, read_form
-from tuppence.usecases.build_feed import locale_of, served_feed
+from tuppence.usecases.build_feed import FeedRequest, locale_of, served_feed
 from tuppence.usecases.explain_result import explain_result
 from tuppence.usecases.prove_result import prove_result
 
@@ -214,7 +214,8 @@ class CustomersPages:
         person = feeds.people.find(customer, self._deps.today())
         results = () if person.frozen else person.results
         locale, model = locale_of(kept), feeds.model()
-        feed = served_feed(person, kept, feeds.policy, feeds.clock(), model=model)
+        given = FeedRequest(person, kept, feeds.policy, feeds.clock(), model=model)
+        feed = served_feed(given)
 
         def why(item: str) -> str:
             return address("/reason", customer=customer, rule=item)

@@ -21,13 +21,19 @@ from tuppence.usecases.edit_rules import RuleFiles
 from tuppence.usecases.erase_customer import ErasureReport
 from tuppence.usecases.learn_order import LogColumns, read_log
 from tuppence.usecases.nights import HistoryStore, RunHistory
+from tuppence.usecases.publisher import Publisher
 from tuppence.usecases.replay_night import PastRuns, ReplayStore
+from tuppence.usecases.reviews import Reviews
 from tuppence.usecases.team import (
     OWNER,
     NoReads,
+    Passwords,
     Person,
     PersonalReads,
+    Provider,
+    Sessions,
 )
+from tuppence.usecases.team_policy import TeamPolicy
 
 FOLDER: Final = Path(__file__).parent
 PAGES: Final = (
@@ -36,6 +42,8 @@ PAGES: Final = (
     ("Nights", "/nights"),
     ("Relevance", "/relevance"),
 )
+TEAM_PAGES: Final = (("Reviews", "/reviews"), ("Publish", "/publish"), ("Audit", "/audit"))
+"""Further pages of a team."""
 PERSON: Final[ContextVar[Person]] = ContextVar("person", default=OWNER)
 """The person whose request is being handled."""
 
@@ -64,6 +72,28 @@ class Privacy(NamedTuple):
     erase: Callable[[str], ErasureReport]
 
 
+class Team(NamedTuple):
+    """The ports of a console that several people use.
+
+    Attributes:
+        sessions: The sessions.
+        passwords: People with passwords; None if they sign in elsewhere.
+        provider: The identity provider where they sign in; None if they have passwords.
+        reviews: Versions, and what people say of them.
+        policy: The decisions of the team.
+        publisher: Publishes rules; None if the console does not know where to.
+        close: Called when the console ends.
+    """
+
+    sessions: Sessions
+    passwords: Passwords | None
+    provider: Provider | None
+    reviews: Reviews
+    policy: TeamPolicy
+    publisher: Publisher | None
+    close: Callable[[], None]
+
+
 class ConsoleDependencies(NamedTuple):
     """The ports of the console.
 
@@ -76,6 +106,7 @@ class ConsoleDependencies(NamedTuple):
         threads: Number of threads that evaluate a preview.
         budget: Maximum number of bytes of facts that are kept in memory for previews.
         reads: The record of who has seen the data of which customers.
+        team: The ports of a console that several people use; None on one machine.
         privacy: Exports and erases customers; None if the console may not.
         read_log: Reads the log of feeds, from which their order is learned.
         hour: Price of an hour of a processor in a fleet, in US dollars, to tell what rules cost.
@@ -89,6 +120,7 @@ class ConsoleDependencies(NamedTuple):
     threads: int
     budget: int
     reads: PersonalReads = NoReads()
+    team: Team | None = None
     privacy: Privacy | None = None
     read_log: Callable[[], LogColumns] = lambda: read_log(())
     hour: float = 0.0
@@ -109,9 +141,16 @@ class ConsoleDependencies(NamedTuple):
 
 
 class Pages:
-    """Renders the templates of the console."""
+    """Renders the templates of the console.
 
-    def __init__(self) -> None:
+    Args:
+        may: Returns whether a person may open the page of a path.
+        is_team: Whether several people use the console.
+    """
+
+    def __init__(self, may: Callable[[Person, str], bool], *, is_team: bool) -> None:
+        self._sections = (*PAGES, *TEAM_PAGES) if is_team else PAGES
+        self._may = may
         self._templates = templates_in(FOLDER)
         self._templates.filters["count"] = lambda number: f"{number:,}"
         self._templates.filters["number"] = lambda number: f"{number.normalize():f}"
@@ -119,7 +158,14 @@ class Pages:
         self._templates.filters["day"] = lambda day: str(Date(day))
         self._templates.filters["pair"] = lambda one: (one, one)
         self._templates.globals["address"] = address
-        self._templates.globals["pages"] = PAGES
+        self._templates.globals["sections"] = self._open_sections
+        self._templates.globals["person"] = PERSON.get
+        self._templates.globals["is_team"] = is_team
+
+    def _open_sections(self) -> list[tuple[str, str]]:
+        """Return the titles and paths of the pages that whoever asks may open."""
+        person = PERSON.get()
+        return [one for one in self._sections if self._may(person, one[1])]
 
     def page(
         self, template: str, title: str, section: str, status: int = 200, **values: Any

@@ -26,7 +26,7 @@ class Published(NamedTuple):
 
     Attributes:
         digest: Its digest.
-        fitted: What it was fitted to, in words.
+        fitted: The clicks and views that it was fitted to, in words.
         rows: Part, level and points of each row of its scorecard.
         most: The largest number of points, regardless of the sign.
     """

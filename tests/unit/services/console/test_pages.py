@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import httpx2
 import pytest
+from local.servers import PATIENCE
 from tests.building import bank, copy_rules, day
 from tests.commands import command
 from tests.serving import served
@@ -70,7 +71,8 @@ def console(made: Path, tmp_path: Path) -> Iterator[Console]:
     )
     with served(app) as port:
         sent = {"Sec-Fetch-Site": "same-origin"}
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=sent) as asked:
+        where = f"http://127.0.0.1:{port}"
+        with httpx2.Client(base_url=where, headers=sent, timeout=PATIENCE) as asked:
             asked.get(f"/?key={KEY}")
             yield Console(folder, asked)
 
