@@ -76,7 +76,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
             collecting() as collector,
             Cloud(folder / "cloud", secure=True, further=collector.environment) as cloud,
         ):
-            fill(cloud, store, CUSTOMERS, "2026-06-30", rules)
+            fill(cloud, store, CUSTOMERS, "2026-06-30", rules, command)
             as_of = time.strftime("%Y-%m-%d")
             ruleset = publish(cloud, as_of)
             fire_schedule()
@@ -302,13 +302,13 @@ def test_functions_that_are_killed_at_random_lose_nothing(night: Night) -> None:
     chance = random.Random(1)  # noqa: S311 - no secret depends on it
     wait_for(night.run_id)
     with visible_after(night, "5"):
-        begin(night, "victims", 2)
+        begin(night, "victims", 4)
         for _ in range(6):
             done = Fleet("local").progress("victims").done
             wait_until(lambda done=done: moved(done))  # type: ignore[misc]
             if running := functions(night):
                 chance.choice(running).kill()
-        assert_nothing_was_lost(night, "victims", CUSTOMERS // 2)
+        assert_nothing_was_lost(night, "victims", CUSTOMERS // 4)
 
 
 def functions(night: Night) -> list[psutil.Process]:
@@ -350,7 +350,7 @@ table: transactions
 columns: {id: Id, booking date: Date, amount: Amount, text: Text, customer: Owner}
 constants: {account: main, currency: GBP}
 """
-FILES = 30
+FILES = 10
 
 
 def task_of(night: Night, label: str) -> list[str]:
