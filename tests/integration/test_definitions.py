@@ -223,6 +223,18 @@ def test_aurora_calls_the_function_when_a_rule_is_approved_or_retired(
 
 
 @pytest.mark.usefixtures("aurora")
+def test_many_rules_that_are_approved_together_are_published_once(desk: Run, rows_of: Ask) -> None:
+    names = ("bank_fees", "low_balance", "pay_arrived")
+    for name in names:
+        desk("put", CATALOGUE / f"{name}.yaml")
+    desk("move", *names, "--to", "in_review")
+    desk("approve", *read(desk), by="bob")
+    assert rows_of("SELECT count(*) FROM aws_lambda.calls") == [(1,)]
+    desk("move", *names, "--to", "retired", by="bob")
+    assert rows_of("SELECT count(*) FROM aws_lambda.calls") == [(2,)]
+
+
+@pytest.mark.usefixtures("aurora")
 def test_a_rule_is_approved_though_the_function_cannot_be_called(desk: Run, rows_of: Ask) -> None:
     rows_of("DROP TABLE aws_lambda.reachable")
     desk("put", CATALOGUE / "bank_fees.yaml")

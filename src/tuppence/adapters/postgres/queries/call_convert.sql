@@ -1,11 +1,19 @@
--- Makes Aurora call a function on AWS whenever a definition is approved or retired: at the end of the
--- transaction, without waiting. A failed call undoes nothing. The documentation of aws_lambda is
+-- Makes Aurora call a function on AWS whenever definitions are approved or retired: once for all of a
+-- transaction, at its end, without waiting. A failed call undoes nothing. The documentation of aws_lambda is
 -- https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/PostgreSQL-Lambda.html
 CREATE EXTENSION IF NOT EXISTS aws_lambda CASCADE;
 
 CREATE OR REPLACE FUNCTION tuppence.call_convert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, tuppence, pg_temp AS $$
 BEGIN
+    -- Only the last of the transaction calls; those of a savepoint call for themselves.
+    IF EXISTS (
+        SELECT FROM tuppence.definitions AS other
+        WHERE other.xmin = pg_current_xact_id()::xid AND other.state IN ('approved', 'retired')
+            AND (other.rule_id, other.version) > (NEW.rule_id, NEW.version)
+    ) THEN
+        RETURN NULL;
+    END IF;
     PERFORM aws_lambda.invoke(
         TG_ARGV[0],
         json_build_object('scheduled', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')),
