@@ -209,7 +209,9 @@ def in_process(place: Place) -> Iterator[tuple[str, str]]:
     yield "states of a customer", f"{sum(len(r.kept.states) for r in requests) / len(feeds):.1f}"
     stages: dict[str, Callable[[], object]] = {
         "token": lambda: [customer_of(verified, token, at) for token in tokens],
-        "results and states, read": lambda: read_all(place, deps),
+        "results and states, read and unpacked": lambda: [
+            len(request.person.results) for request in read_all(place, deps)
+        ],
         "tag": lambda: [feed_version(request) for request in requests],
         "choice, texts, and features for the log": lambda: build_all(requests),
         "answer with its receipt": lambda: [feed_answer(f, keys, None, 20) for f in feeds],
