@@ -201,7 +201,7 @@ class _Chosen(NamedTuple):
         candidates: All insights that qualify.
         left_out: The reason, by rule, for each whose message cannot be written.
         order: The order of the feed, which also describes candidates.
-        by: Who has ordered it; None if there is no model.
+        by: The order that a view records; None if there is no model.
     """
 
     items: tuple[FeedItem, ...]
