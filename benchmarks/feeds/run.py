@@ -203,13 +203,19 @@ def in_process(place: Place) -> Iterator[tuple[str, str]]:
     requests = read_all(place, deps)
     feeds = build_all(requests)
     answers = [feed_answer(feed, keys, None, 20) for feed in feeds]
-    verified, at = Verified(keys), now()
+    at = now()
     tokens = [customer_token(keys, customer, at, 3_000) for customer in place.customers]
     yield "items of a feed", f"{sum(len(feed.items) for feed in feeds) / len(feeds):.1f}"
     yield "states of a customer", f"{sum(len(r.kept.states) for r in requests) / len(feeds):.1f}"
+
+    def check(verified: Verified) -> list[str | None]:
+        return [customer_of(verified, token, at) for token in tokens]
+
     stages: dict[str, Callable[[], object]] = {
-        "token": lambda: [customer_of(verified, token, at) for token in tokens],
-        "results and states, read": lambda: read_all(place, deps),
+        "token, checked the first time": lambda: check(Verified(keys)),
+        "results and states, read and unpacked": lambda: [
+            len(request.person.results) for request in read_all(place, deps)
+        ],
         "tag": lambda: [feed_version(request) for request in requests],
         "choice, texts, and features for the log": lambda: build_all(requests),
         "answer with its receipt": lambda: [feed_answer(f, keys, None, 20) for f in feeds],
