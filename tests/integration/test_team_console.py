@@ -18,6 +18,7 @@ from tuppence.bootstrap.console import team_console
 from tuppence.facts.consent import PURPOSES
 from tuppence.feed.items import DAY
 from tuppence.rules.definition import Definition
+from tuppence.rules.rule import Approval, Message, Offer
 from tuppence.structured import read_yaml
 from tuppence.usecases.team import LOCAL_ISSUER, Person
 from tuppence.usecases.team_policy import Needed, TeamPolicy
@@ -40,8 +41,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not instal
 class Served:
     """A console of a team."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, address: str, definitions: Definitions) -> None:
+        self.address, self.definitions = address, definitions
 
     def path(self, path: str) -> str:
         return f"{self.address}{path}"
@@ -76,7 +77,7 @@ def console(
         "http://console.test", str(tmp_path / "rulesets"), (), "", None,
     )  # fmt: skip
     with served(app) as port:
-        yield Served(f"http://127.0.0.1:{port}")
+        yield Served(f"http://127.0.0.1:{port}", definitions.acting(by))
 
 
 def sign_in(page: Page, console: Served, name: str) -> None:
@@ -139,6 +140,7 @@ def test_the_tutorial_writes_tests_reviews_and_publishes_an_insight(
         page.get_by_role("button", name="Approve").click()
         expect(page.locator(".heading")).to_contain_text("version 3, approved")
         page.get_by_role("link", name="Publish").click()
+        expect(page.locator("main")).to_contain_text("µs a customer")
         picture(page, "tutorial-publish", full_page=False)
         first = publish(page, "Transport costs more than food")
 
@@ -177,6 +179,28 @@ def test_what_most_people_would_see_needs_two_people_by_keyboard(
             state = "version 2, in review" if name == "bob" else "version 3, approved"
             expect(page.locator(".heading")).to_contain_text(state)
             leave(page)
+
+
+def test_a_promotion_is_approved_with_the_reference_of_its_approval(
+    browser: Browser, console: Served
+) -> None:
+    rule = Definition(
+        "card", "offer", "A card", "false", "1", Message("A card", "It is good."),
+        communication="financial promotion", approval=Approval("Firm Ltd", "2026-06-01", "F-17"),
+        offer=Offer("Firm Ltd", "18 and over."),
+    )  # fmt: skip
+    console.definitions.draft_from(rule, 0, "new")
+    console.definitions.step("card", 1, "in_review", "please")
+    with window(browser, console.address, 422) as page:
+        sign_in(page, console, "rae")
+        page.goto(console.path("/review?rule=card"))
+        expect(page.locator("dl")).to_contain_text("Firm Ltd")
+        page.get_by_label("Reference of the firm").fill("F-71")
+        page.get_by_role("button", name="Approve").click()
+        expect(page.get_by_role("alert")).to_contain_text("the reference is not that")
+        page.get_by_label("Reference of the firm").fill("F-17")
+        page.get_by_role("button", name="Approve").click()
+        expect(page.locator(".heading")).to_contain_text("version 3, approved")
 
 
 def test_without_scripts_a_rule_is_written_and_sent_for_review(

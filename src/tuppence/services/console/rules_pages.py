@@ -45,7 +45,7 @@ STATES: Final = {
     "error": "has an error",
     "warning": "has a warning",
 }
-"""The states of rules, with their words."""
+"""The states of rules, with their words; one with a warning has another state, too."""
 _SECTION: Final = "Rules"
 
 
@@ -58,7 +58,8 @@ class Listed(NamedTuple):
         title: Its title.
         kind: Its kind.
         topic: Its topic.
-        state: A key of `STATES`.
+        state: A key of `STATES`: that beside the last run, unless it has an error.
+        has_warning: Whether it has a warning and no error.
         problems: The first problem in a sentence, or empty.
         problem_count: Number of problems.
         reach: Numbers of customers who qualified in the last nights, newest first; None where it
@@ -71,6 +72,7 @@ class Listed(NamedTuple):
     kind: str
     topic: str
     state: str
+    has_warning: bool
     problems: str
     problem_count: int
     reach: tuple[int | None, ...]
@@ -326,6 +328,7 @@ class RulesPages:
             reasons=reasons,
             level=2,
             back=None,
+            proof=None,
         )
 
     async def _draft(self, request: Request) -> Draft:
@@ -346,14 +349,20 @@ def _listed(
     first = problems[0].message if problems else ""
     if one.document is None:
         count = len(problems)
-        return Listed(one.stored.name, "", one.stored.name, "", "", "error", first, count, ())
+        name = one.stored.name
+        return Listed(name, "", name, "", "", "error", False, first, count, ())
     rule = one.document.value
-    state = "error" if one.errors else "warning" if problems else states.get(rule.id, "new")
-    topic = rule.topic or ""
-    found = reach.get(rule.id, ())
-    count = len(problems)
     return Listed(
-        one.stored.name, rule.id, rule.title, rule.kind, topic, state, first, count, found
+        one.stored.name,
+        rule.id,
+        rule.title,
+        rule.kind,
+        rule.topic or "",
+        "error" if one.errors else states.get(rule.id, "new"),
+        bool(problems) and not one.errors,
+        first,
+        len(problems),
+        reach.get(rule.id, ()),
     )
 
 
@@ -362,7 +371,7 @@ def _is_wanted(rule: Listed, asked: Mapping[str, str]) -> bool:
     return (
         all(word in words for word in asked["q"].casefold().split())
         and asked["kind"] in {"", rule.kind}
-        and asked["state"] in {"", rule.state}
+        and asked["state"] in {"", rule.state, "warning" if rule.has_warning else rule.state}
     )
 
 
