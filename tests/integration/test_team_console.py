@@ -223,9 +223,8 @@ def test_without_scripts_a_rule_is_written_and_sent_for_review(
         expect(page.get_by_role("button", name="Approve")).to_have_count(0)
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])
 def test_the_pages_of_a_team_are_accessible_and_fit_the_screen(
-    browser: Browser, console: Served, scheme: str, width: int
+    browser: Browser, console: Served
 ) -> None:
     paths = {
         "rules": "/",
@@ -236,16 +235,21 @@ def test_the_pages_of_a_team_are_accessible_and_fit_the_screen(
         "publish": "/publish",
         "audit": "/audit",
     }
-    size = {"width": width, "height": 900}
-    with window(browser, console.address, viewport=size, color_scheme=scheme) as page:
+    with window(browser, console.address) as page:
         page.goto(console.path("/sign-in?to=/reviews"))
-        check_page(page, width)
-        picture(page, f"team-sign-in-{width}-{scheme}")
+        check_at_both_widths(page, "sign-in")
         sign_in(page, console, "all")
         for name, path in paths.items():
             page.goto(console.path(path))
-            page.locator("main").wait_for()
             if name == "edit":
                 page.locator("#preview:not(.old) .headline").wait_for()
-            picture(page, f"team-{name}-{width}-{scheme}")
-            check_page(page, width)
+            check_at_both_widths(page, name)
+
+
+def check_at_both_widths(page: Page, name: str) -> None:
+    """Check a page as a large light screen and a small dark one show it."""
+    for width, scheme in ((1280, "light"), (400, "dark")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
+        check_page(page, width)
+        picture(page, f"team-{name}-{width}-{scheme}")
