@@ -16,6 +16,7 @@ from tuppence.rules.definition import Criteria, Definition, Measure, Score, Term
 from tuppence.rules.message import FILTERS
 from tuppence.rules.rule import Action, Approval, Cap, Example, FeedSettings, Message, Wording
 from tuppence.rules.templates import ALLOWED, JINJA_FILTERS, MAX_ELEMENTS, MAX_OUTPUT
+from tuppence.usecases.team_policy import Needed, SignIn, TeamPolicy
 
 REJECTS: Final = """## Rows that were set aside
 
@@ -102,6 +103,14 @@ def _feed_files() -> Iterator[str]:
     yield from structure(PolicyValue)
     yield "### Its quiet hours\n"
     yield from structure(QuietHours)
+    yield "## The team of a console\n"
+    yield "YAML, by custom in `team.yaml`; `tuppence rules schema --team` prints its JSON Schema."
+    yield "[Run the console for a team](../how-to/console-for-a-team.md) shows one.\n"
+    yield from structure(TeamPolicy)
+    yield "### Its identity provider\n"
+    yield from structure(SignIn)
+    yield "### Rules that need more approvals\n"
+    yield from structure(Needed)
     yield "## Channels\n"
     yield "YAML, by custom in `channels.yaml`, for `tuppence deliver`:"
     yield "[how people are told what is new](../how-to/deliver-insights.md).\n"

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from tuppence.errors import UserError
 from tuppence.services.console.page import PERSON, ConsoleDependencies, Pages, Team
 from tuppence.services.console.permissions import may
-from tuppence.services.console.trying import Trying
+from tuppence.services.console.trying import Trying, cost_sentence
 from tuppence.services.pages import field_of, read_form
 from tuppence.usecases.nights import by_day, nights_of
 from tuppence.usecases.previewer import Preview
@@ -77,6 +77,7 @@ class PublishPages:
                 plan = publisher.plan(PERSON.get(), self._deps.today())
             except UserError as error:
                 problem = refusal or error
+        effects = [] if plan is None else self._effects(plan)
         return self._pages.page(
             "publish.html",
             "Publish",
@@ -85,7 +86,8 @@ class PublishPages:
             day=str(self._deps.today()),
             is_possible=publisher is not None,
             plan=plan,
-            effects=[] if plan is None else self._effects(plan),
+            effects=effects,
+            cost=self._cost(effects),
             problem=problem,
             confirmed=confirmed,
             published=published,
@@ -108,6 +110,14 @@ class PublishPages:
             qualified = None if count is None else count.qualified
             found.append(Effect(gone.id, gone.title, "removed", None, qualified))
         return found
+
+    def _cost(self, effects: Sequence[Effect]) -> str:
+        """Return what the rules that come or change cost, in a sentence; empty if not known."""
+        found = [one.found for one in effects if one.found is not None]
+        if not found or len(found) < sum(one.change != "removed" for one in effects):
+            return ""
+        micro = sum(one.microseconds for one in found)
+        return cost_sentence(micro, found[0].customers, self._deps.hour)
 
     async def submit(self, request: Request) -> Response:
         """Publish what was seen, or an earlier ruleset again."""

@@ -153,10 +153,11 @@ class ReviewsPages:
         version, digest = _number(field_of(fields, "version")), field_of(fields, "digest")[:64]
         reference = fields.get("reference", [""])[0].strip()
 
+        person = PERSON.get()
+        _allow(person, step, "approve", "return", "comment")
+
         def act() -> Response:
-            person = PERSON.get()
             try:
-                _allow(person, step, "approve", "return", "comment")
                 said = _said(text, _REVIEWED if step == "approve" else "")
                 if step == "comment":
                     self._reviews.comment(person, rule_id, version, said)
@@ -229,10 +230,11 @@ class ReviewsPages:
         step, _, which = do.partition(" ")
         base = _number(field_of(fields, "base"))
 
+        person = PERSON.get()
+        _allow(person, step, "submit", "retire", "restore")
+
         def act() -> Response:
-            person = PERSON.get()
             try:
-                _allow(person, step, "submit", "retire", "restore")
                 said = _said(text)
                 if step == "restore":
                     self._reviews.restore(person, rule_id, base, _number(which), said)
