@@ -284,12 +284,19 @@ def rule_of(definition: Definition, schema: Schema) -> Rule:
 
 def _formatted(text: str, words: frozenset[str]) -> str:
     try:
-        return format_text(text, words | BUILTINS.keys() | _FUNCTIONS)
+        return format_text(text, words | BUILTINS.keys() | FORM_FUNCTIONS)
     except FeelSyntaxError:  # an unknown name: the check reports it with its place
         return text
 
 
-_FUNCTIONS: Final = frozenset({"total", "average", "clamp", "percentage"})
+def feel_of_form(part: Criteria | Measure, schema: Schema) -> str:
+    """Return the FEEL that rows or a measure of the form become."""
+    kinds = {field.name: field.kind for field in schema.customer}
+    text = _measure(part) if isinstance(part, Measure) else _criteria(part, kinds, 0)
+    return _formatted(text, schema.words())
+
+
+FORM_FUNCTIONS: Final = frozenset({"total", "average", "clamp", "percentage"})
 _SIGNS: Final[Mapping[str | None, str]] = {
     "at least": ">=",
     "at most": "<=",

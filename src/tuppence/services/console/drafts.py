@@ -9,7 +9,7 @@ from tuppence.errors import UserError
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.definition_checking import Examine, check_definition
 from tuppence.rules.rule import Rule
-from tuppence.services.console.form_actions import changed_form
+from tuppence.services.console.form_actions import changed_form, rows_in
 from tuppence.services.console.forms import Plain, definition_in, form_in
 from tuppence.services.console.marking import Mark, marks_of, marks_of_file, text_at
 from tuppence.usecases.edit_rules import EditedRule, RuleBook, StoredRule, text_of
@@ -33,6 +33,7 @@ class Draft(NamedTuple):
         checked: The checked rule; None if it has an error.
         title: Its title.
         feel: The FEEL that rows of the form become, by their field.
+        rows: Fields with FEEL that rows of the form could say.
         reason: The reason for the change, where it is recorded.
     """
 
@@ -45,6 +46,7 @@ class Draft(NamedTuple):
     checked: CheckedRule | None
     title: str
     feel: Mapping[str, str] = {}
+    rows: frozenset[str] = frozenset()
     reason: str = ""
 
     @property
@@ -108,7 +110,8 @@ class Drafts:
         marks = marks_of(findings, form)
         usable = checked if all(mark.is_warning for mark in marks) else None
         feel = _translated(form, checked.rule)
-        return Draft(name, base, "form", form, "", marks, usable, title, feel)
+        rows = rows_in(form, schema)
+        return Draft(name, base, "form", form, "", marks, usable, title, feel, rows)
 
     def to_save(self, draft: Draft, examine: Examine) -> EditedRule:
         """Return the file that a draft makes.

@@ -117,6 +117,24 @@ def form_of(definition: Definition) -> Plain:
     return {**plain, "rest": to_yaml(rest) if rest else ""}
 
 
+def with_test(form: Plain, test: Mapping[str, Any]) -> Plain:
+    """Return a form with another test customer.
+
+    Raises:
+        UserError: The rest of the file cannot be read.
+    """
+    rest = form.get("rest", "").strip()
+    plain, _ = parse_plain(rest, Path("the rest of the file")) if rest else ({}, None)
+    known = plain if isinstance(plain, dict) else {}
+    names = {one.get("name") for one in known.get("tests", []) if isinstance(one, dict)}
+    name, number = test["name"], 1
+    while name in names:
+        number += 1
+        name = f"{test['name']}, {number}"
+    tests = [*known.get("tests", []), {**test, "name": name}]
+    return {**form, "rest": to_yaml({**known, "tests": tests})}
+
+
 MAX_NAME: Final = 200
 """Maximum number of characters of a field's name."""
 

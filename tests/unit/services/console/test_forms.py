@@ -12,7 +12,7 @@ from tuppence.feel.diagnostics import Diagnostic, Fix, Span
 from tuppence.rules.checking import Finding
 from tuppence.rules.definition import Definition
 from tuppence.rules.files import RuleProblem
-from tuppence.services.console.form_actions import changed_form
+from tuppence.services.console.form_actions import changed_form, rows_in
 from tuppence.services.console.forms import definition_in, form_in, form_of, new_form
 from tuppence.services.console.marking import (
     code_points,
@@ -181,3 +181,33 @@ def test_offsets_are_converted_both_ways(text: str) -> None:
         assert code_points(text, utf16(text, place)) == place
     assert utf16(text, len(text)) == len(text.encode("utf-16-le")) // 2
     assert code_points(text, 99) == len(text)
+
+
+def test_feel_becomes_rows_where_rows_can_say_it() -> None:
+    form = new_form("many_taxis", "tip", "Many taxis", in_feel=True)
+    form["message"] = {"title": "a", "body": "b"}
+    form["when"] = 'count(payments[category in ("transport", "travel") and own transfer]) >= 4'
+    form["values"] = [
+        {"name": "spent", "feel": "total(payments.amount)"},
+        {"name": "odd", "feel": "count(payments) + 1"},
+    ]
+    assert rows_in(form, Schema()) == {"when", "values.0"}
+    rows = changed_form(changed_form(form, "rows when", Schema()), "rows values.0", Schema())
+    assert rows["when"] == {
+        "all": [
+            {
+                "what": {
+                    "measure": "how many",
+                    "where": {"category": "transport\ntravel", "own transfer": "true"},
+                },
+                "is": "at least",
+                "value": "4",
+            }
+        ]
+    }
+    assert rows["values"][0] == {"name": "spent", "what": {"measure": "how much"}}
+    again = changed_form(rows, "feel when", Schema())
+    assert again["when"] == form["when"]
+    for action in ("rows values.1", "rows score", "rows when.all"):
+        with pytest.raises(UserError, match="cannot say"):
+            changed_form(form, action, Schema())
