@@ -1,4 +1,4 @@
-"""Who gets into the console of a team: passwords, an identity provider, sessions, roles."""
+"""Tests access to the console of a team: passwords, an identity provider, sessions, roles."""
 
 import contextlib
 import time

@@ -19,7 +19,7 @@ from tuppence.bootstrap.local import (
     running_engines,
 )
 from tuppence.capacity.cost import task_hour
-from tuppence.capacity.environments import ENGINE_TASK
+from tuppence.capacity.environments import ENGINE_TASK, ENVIRONMENTS
 from tuppence.capacity.tables import read_prices
 from tuppence.structured import read_secret
 from tuppence.usecases.team_policy import TeamPolicy
@@ -88,7 +88,7 @@ def console_service(
         reads,
         privacy=Privacy(*_rights(held)),
         read_log=lambda: learning.read_log(None),
-        hour=task_hour(read_prices(), ENGINE_TASK),
+        hour=task_hour(read_prices(ENVIRONMENTS["prod"].region), ENGINE_TASK),
     )
     return console_app(deps, key)
 
@@ -169,7 +169,7 @@ def team_console(
         TeamReads(connections),
         _team(database, connections, team, rulesets, engines, token, tls_ca),
         read_log=lambda: learning_of_store(held).read_log(None),
-        hour=task_hour(read_prices(), ENGINE_TASK),
+        hour=task_hour(read_prices(ENVIRONMENTS["prod"].region), ENGINE_TASK),
     )
     return console_app(deps, origin=origin)
 

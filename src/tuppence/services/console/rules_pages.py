@@ -30,7 +30,7 @@ from tuppence.services.console.trying import Trying
 from tuppence.services.console.words import Choices
 from tuppence.services.pages import field_of, read_form
 from tuppence.usecases.check_rules import examiner_of
-from tuppence.usecases.edit_rules import EditedRule, RuleBook, differences, standing_of
+from tuppence.usecases.edit_rules import EditedRule, RuleBook, StoredRule, differences, standing_of
 from tuppence.usecases.nights import by_day, nights_of
 
 MAX_BYTES: Final = 1_000_000
@@ -150,7 +150,7 @@ class RulesPages:
     async def edit(self, request: Request) -> Response:
         """Show a rule to be edited."""
         name, view = request.query_params.get("name", ""), request.query_params.get("view", "form")
-        saved = request.query_params.get("saved") == "1"
+        saved = request.query_params.get("saved", "")
 
         def read() -> Draft:
             examine = self._examine()
@@ -202,17 +202,18 @@ class RulesPages:
         return self._editor(await run_in_threadpool(make))
 
     async def _save(self, draft: Draft) -> Response:
-        def save() -> None:
+        def save() -> StoredRule:
             edited = self._drafts.to_save(draft, self._examine())
-            self._book.save(edited, draft.base, PERSON.get(), draft.reason)
+            return self._book.save(edited, draft.base, PERSON.get(), draft.reason)
 
         try:
-            await run_in_threadpool(save)
+            stored = await run_in_threadpool(save)
         except UserError as error:
             if error.code == "rule.conflict":
                 return await run_in_threadpool(self._conflict, draft, error)
             return self._editor(draft, status=422, refusal=error)
-        target = address("/rule", name=draft.name, view=draft.view, saved="1")
+        saved = "same" if stored.version == draft.base else "1"
+        target = address("/rule", name=draft.name, view=draft.view, saved=saved)
         return RedirectResponse(target, 303)
 
     def _conflict(self, draft: Draft, error: UserError) -> Response:
@@ -240,7 +241,7 @@ class RulesPages:
         refusal: UserError | None = None,
         tried: str = "",
         *,
-        saved: bool = False,
+        saved: str = "",
         is_unsaved: bool = True,
     ) -> Response:
         marks: dict[str, list[Any]] = {}

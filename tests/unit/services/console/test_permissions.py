@@ -12,7 +12,7 @@ MAY: dict[str, set[tuple[str, str]]] = {
     "operator": set(),
     "support": {("GET", "/customer"), ("GET", "/customers"), ("GET", "/reason")},
 }
-"""What not everybody may do, written down independently."""
+"""Pages and actions that each role has for itself, written down independently."""
 LIMITED = {one for pages in MAY.values() for one in pages}
 
 
