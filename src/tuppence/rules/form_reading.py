@@ -16,15 +16,17 @@ from tuppence.errors import UserError
 from tuppence.facts.schema import FieldType, Schema
 from tuppence.feel import FeelSyntaxError, parse, syntax
 from tuppence.feel.library import BUILTINS
-from tuppence.rules.definition import FORM_FUNCTIONS, Criteria, Measure, feel_of_form
+from tuppence.rules.definition import FORM_FUNCTIONS, STREAMS, Criteria, Measure, feel_of_form
 
 _SIGNS: Final = {
     ">=": "at least", "<=": "at most", ">": "more than", "<": "less than", "=": "exactly",
     "!=": "not",
 }  # fmt: skip
 _TOTALS: Final = {"total": "how much", "average": "average", "max": "biggest", "min": "smallest"}
-_COLLECTIONS: Final = frozenset({"payments", "receipts", "transactions", "accounts"})
-_TEXTS: Final = frozenset({"category", "merchant", "type", "account type", "country"})
+_COLLECTIONS: Final = frozenset({"payments", "receipts", "transactions", "accounts"}) | STREAMS
+_TEXTS: Final = frozenset(
+    {"category", "merchant", "type", "account type", "country", "state", "cadence"}
+)
 _DAYS: Final = re.compile(r"P(\d+)D")
 Plain = dict[str, Any]
 

@@ -9,8 +9,11 @@ import pytest
 from tests.building import catalogue
 
 from tuppence.facts.schema import Schema
+from tuppence.rules.checking import check_rule
 from tuppence.rules.definition import Criteria, Measure, feel_of_form
+from tuppence.rules.domain import load_definitions
 from tuppence.rules.form_reading import criteria_in, measure_in
+from tuppence.rules.rule import Message
 
 SCHEMA = Schema()
 
@@ -22,6 +25,9 @@ def measure(chance: random.Random) -> dict[str, Any]:
     if kind == "customer":
         return {"measure": kind, "field": chance.choice(["birth year", "household size"])}
     found: dict[str, Any] = {"measure": kind, "of": chance.choice(["payments", "receipts"])}
+    if chance.random() < 0.2 and kind in {"how many", "how much", "average", "smallest"}:
+        states = {"state": ["early", "mature"], "cadence": "monthly"}
+        return found | {"of": chance.choice(["bills", "subscriptions", "incomes"]), "where": states}
     accounts = chance.random() < 0.1 and kind in {"how many", "how much", "biggest"}
     if accounts:
         return found | {"of": "accounts", "where": {"type": "savings"}}
@@ -91,6 +97,21 @@ def test_a_text_that_people_wrote_becomes_rows(text: str, expected: dict[str, An
     assert msgspec.to_builtins(criteria_in(text, SCHEMA)) == expected
 
 
+def test_rows_over_streams_are_valid_conditions() -> None:
+    for of in ("bills", "subscriptions", "incomes"):
+        what = {"measure": "how much", "of": of, "where": {"state": ["early", "mature"]}}
+        row = {"what": what, "is": "more than", "value": "500"}
+        text = feel_of_form(msgspec.convert(row, Criteria), SCHEMA)
+        assert text == f'total({of}[state in ("early", "mature")].monthly amount) > 500'
+        rule = msgspec.structs.replace(catalogue().rules[0].rule, when=text, score="1", values={})
+        rule = msgspec.structs.replace(rule, message=Message("a", "b"))
+        _, findings = check_rule(rule, SCHEMA, load_definitions())
+        assert [one for one in findings if one.place == ("when",)] == []
+    for wrong in ({"days": 30}, {"measure": "latest"}):
+        with pytest.raises(msgspec.ValidationError, match=r"of bills|bills are measured"):
+            msgspec.convert({"measure": "how much", "of": "bills", **wrong}, Measure)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -103,7 +124,7 @@ def test_a_text_that_people_wrote_becomes_rows(text: str, expected: dict[str, An
         'count(payments[category = "a" or category = "b"]) > 2',
         "total(payments.balance) > 2",
         "payments[1].amount > 2",
-        "count(bills) > 1",
+        "total(bills.amount) > 1",
         "2 < count(payments)",
         "count(payments) + 1 > 2",
         "(today() - payments[-2].booking date).days > 3",

@@ -1,5 +1,6 @@
 """Reads what an editor sends: a rule as a form or as a file, checked, with what was found."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -155,10 +156,35 @@ def _nothing(*_: Any) -> tuple[()]:
 def _misshapen(error: UserError, form: Plain) -> Mark:
     """Return the mark for a form that is no definition; its message begins with the place."""
     place, _, message = error.message.partition(": ")
+    message = _for_authors(message)
     text = text_at(form, place)
     if text is None:
         return Mark("", "", 0, 0, is_warning=False, message=error.message, hint=error.hint)
     return Mark(place, place, 0, len(text), is_warning=False, message=message, hint=error.hint)
+
+
+_SHAPES: Final = (
+    (r"Expected `int(?: \| null)?`, got `str`", "this must be a whole number"),
+    (r"Expected `int` >= (-?\d+)", "this must be a whole number, at least {0}"),
+    (r"Expected `int` <= (-?\d+)", "this must be a whole number, at most {0}"),
+    (r"Expected `str` of length >= 1", "something must be written here"),
+    (r"Expected `str` of length <= (\d+)", "this is longer than {0} characters"),
+    (r"Expected `str` matching regex .*", "this is not written as it must be"),
+    (r"Invalid enum value ''", "one of the choices must be taken"),
+    (r"Invalid enum value '(.*)'", "{0} is none of the choices"),
+    (r"Object missing required field `(.*)`", "{0} is missing"),
+    (r"Object contains unknown field `(.*)`", "there is no {0} here"),
+    (r"Expected `.*", "this is not what belongs here"),
+)
+"""What is wrong with a field, as the reader of files says it, and in words of authors."""
+
+
+def _for_authors(message: str) -> str:
+    for pattern, words in _SHAPES:
+        found = re.fullmatch(pattern, message, re.DOTALL)
+        if found is not None:
+            return words.format(*found.groups())
+    return message
 
 
 def encoded(draft: Draft) -> bytes:

@@ -25,7 +25,17 @@ def _spaced(name: str) -> str:
 REST: Final = ("approval", "offer", "feed", "tests")
 """Parts that are edited as YAML."""
 _TEXTS: Final = frozenset(
-    {"category", "not category", "merchant", "type", "not type", "account type", "country"}
+    {
+        "category",
+        "not category",
+        "merchant",
+        "type",
+        "not type",
+        "account type",
+        "country",
+        "state",
+        "cadence",
+    }
 )
 """Conditions of a measure that may be one text or several, a line each."""
 NEW_ROW: Final[Plain] = {
