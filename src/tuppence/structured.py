@@ -92,13 +92,12 @@ def read_secret(where: str) -> str:
     Raises:
         UserError: The file cannot be read, or the environment has no such variable.
     """
-    if not where.startswith(ENVIRONMENT):
+    name = where.removeprefix(ENVIRONMENT)
+    if name == where:
         return read_text(Path(where)).strip()
-    secret = os.environ.get(where.removeprefix(ENVIRONMENT), "").strip()
+    secret = os.environ.get(name, "").strip()
     if not secret:
-        raise UserError(
-            "secret.missing", f"the environment has no {where.removeprefix(ENVIRONMENT)}"
-        )
+        raise UserError("secret.missing", f"the environment has no {name}")
     return secret
 
 
@@ -279,11 +278,10 @@ def _plain(
 ) -> Any:
     """Convert a node to Python values; `2026-03-31` and `no` stay texts."""
     if id(node) in seen:  # a few aliases of aliases could exhaust the memory
-        line = f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
-        raise UserError("file.yaml", f"{line}: aliases are not supported", "write it out")
+        message = f"{_place(node, path)}: aliases are not supported"
+        raise UserError("file.yaml", message, "write it out")
     if len(location) > _MAX_NESTING:
-        line = f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
-        raise UserError("file.yaml", f"{line}: {_TOO_DEEP}")
+        raise UserError("file.yaml", f"{_place(node, path)}: {_TOO_DEEP}")
     marks[location] = node
     if isinstance(node, yaml.CollectionNode):
         seen.add(id(node))
@@ -294,29 +292,26 @@ def _plain(
             _check_text(key, path)
             name = str(key.value)
             if name in plain:
-                line = f"{path}:{key.start_mark.line + 1}:{key.start_mark.column + 1}"
-                raise UserError("file.yaml", f"{line}: {name} is given twice")
+                raise UserError("file.yaml", f"{_place(key, path)}: {name} is given twice")
             plain[name] = _plain(value, (*location, name), marks, path, seen)
         return plain
     if isinstance(node, yaml.SequenceNode):
         return [_plain(v, (*location, i), marks, path, seen) for i, v in enumerate(node.value)]
-    scalars: dict[str, Any] = {"null": None}
     tag = node.tag.rpartition(":")[2]
     if tag == "bool" and node.value.lower() in {"true", "false"}:
         return node.value.lower() == "true"
-    return scalars.get(tag, node.value)
+    return None if tag == "null" else node.value
 
 
 def _check_text(node: yaml.Node, path: Path) -> None:
-    """Check that a scalar holds no half of a surrogate pair, which an escape can produce.
-
-    Raises:
-        UserError: `file.yaml`: the scalar holds one.
-    """
+    """Raise UserError if a scalar holds half of a surrogate pair, which an escape can produce."""
     if isinstance(node, yaml.ScalarNode) and SURROGATE.search(node.value):
-        line = f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
-        message = f"{line}: this text holds half of a surrogate pair, which is no character"
+        message = f"{_place(node, path)}: this text holds half of a surrogate pair"
         raise UserError("file.yaml", message, r"write the character itself, or its \U escape")
+
+
+def _place(node: yaml.Node, path: Path) -> str:
+    return f"{path}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
 
 def _located(message: str, marks: Mapping[Location, yaml.Node]) -> tuple[str, Location]:

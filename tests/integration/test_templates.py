@@ -473,7 +473,7 @@ def test_nothing_leads_to_the_internet_but_the_way_of_those_who_tell(resources: 
 
 
 def test_endpoints_serve_roles_of_this_account_only(resources: Resources) -> None:
-    """What a package sends with keys of somebody else's account is refused."""
+    """Endpoints refuse what a package sends with keys of another account."""
     open_to_all = []
     for name, endpoint in of(resources, "AWS::EC2::VPCEndpoint"):
         ours, *others = endpoint["PolicyDocument"]["Statement"]
