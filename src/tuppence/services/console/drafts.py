@@ -176,7 +176,7 @@ _SHAPES: Final = (
     (r"Object contains unknown field `(.*)`", "there is no {0} here"),
     (r"Expected `.*", "this is not what belongs here"),
 )
-"""What is wrong with a field, as the reader of files says it, and in words of authors."""
+"""Messages of the reader of files, each with the words in which authors are told."""
 
 
 def _for_authors(message: str) -> str:
