@@ -47,6 +47,8 @@ Number = Annotated[
 ]
 Texts = str | list[str]
 Window = Annotated[int, Meta(ge=1, le=3660)]
+STREAMS: Final = frozenset({"bills", "subscriptions", "incomes"})
+"""Collections of streams."""
 MAX_DEPTH: Final = 8
 """Maximum nesting depth of groups."""
 
@@ -68,6 +70,8 @@ class Where(
         over: The amount is more than this.
         under: The amount is less than this.
         own_transfer: Whether the transaction is between the customer's own accounts.
+        state: State of the bill, subscription or income.
+        cadence: Cadence of the bill, subscription or income.
     """
 
     category: Texts | None = None
@@ -81,6 +85,8 @@ class Where(
     over: Number | None = None
     under: Number | None = None
     own_transfer: bool | None = None
+    state: Texts | None = None
+    cadence: Texts | None = None
 
 
 class Measure(
@@ -91,7 +97,8 @@ class Measure(
     Attributes:
         measure: The number to compute. `change` is the percentage rise over the preceding period of
             equal length.
-        of: The rows to measure; measures of accounts are about their balances.
+        of: The rows to measure; measures of accounts are about their balances, those of bills,
+            subscriptions and incomes about their amounts per month.
         where: Conditions on the rows.
         days: Length of the period in days; all history if omitted.
         until_days_ago: Number of days since the end of the period; 0 is today.
@@ -103,7 +110,9 @@ class Measure(
         "how many", "how much", "average", "biggest", "smallest", "latest", "days since",
         "merchants", "change", "customer",
     ]  # fmt: skip
-    of: Literal["payments", "receipts", "transactions", "accounts"] = "payments"
+    of: Literal[
+        "payments", "receipts", "transactions", "accounts", "bills", "subscriptions", "incomes"
+    ] = "payments"
     where: Where = Where()
     days: Window | None = None
     until_days_ago: Days = 0
@@ -115,15 +124,16 @@ class Measure(
             raise ValueError("field is needed with the measure customer, and only there")
         if self.measure == "change" and self.days is None:
             raise ValueError("the measure change needs days")
-        if self.of == "accounts" and (self.days or self.until_days_ago):
-            raise ValueError("accounts are measured as they are today: leave out days")
-        if self.of == "accounts" and self.measure in {
+        is_today = self.of == "accounts" or self.of in STREAMS
+        if is_today and (self.days or self.until_days_ago):
+            raise ValueError(f"{self.of} are measured as they are today: leave out days")
+        if is_today and self.measure in {
             "days since",
             "merchants",
             "change",
             "latest",
         }:
-            raise ValueError(f"there is no {self.measure} of accounts")
+            raise ValueError(f"there is no {self.measure} of {self.of}")
 
 
 class Criteria(
@@ -284,12 +294,19 @@ def rule_of(definition: Definition, schema: Schema) -> Rule:
 
 def _formatted(text: str, words: frozenset[str]) -> str:
     try:
-        return format_text(text, words | BUILTINS.keys() | _FUNCTIONS)
+        return format_text(text, words | BUILTINS.keys() | FORM_FUNCTIONS)
     except FeelSyntaxError:  # an unknown name: the check reports it with its place
         return text
 
 
-_FUNCTIONS: Final = frozenset({"total", "average", "clamp", "percentage"})
+def feel_of_form(part: Criteria | Measure, schema: Schema) -> str:
+    """Return the FEEL that rows or a measure of the form become."""
+    kinds = {field.name: field.kind for field in schema.customer}
+    text = _measure(part) if isinstance(part, Measure) else _criteria(part, kinds, 0)
+    return _formatted(text, schema.words())
+
+
+FORM_FUNCTIONS: Final = frozenset({"total", "average", "clamp", "percentage"})
 _SIGNS: Final[Mapping[str | None, str]] = {
     "at least": ">=",
     "at most": "<=",
@@ -326,6 +343,8 @@ def _criteria(row: Criteria, kinds: Mapping[str, FieldType], depth: int) -> str:
 def _measure(measure: Measure) -> str:
     rows = _rows(measure, measure.until_days_ago)
     field = "balance" if measure.of == "accounts" else "amount"
+    if measure.of in STREAMS:
+        field = "monthly amount"
     match measure.measure:
         case "how many":
             text = f"count({rows})"
@@ -363,7 +382,7 @@ def _rows(measure: Measure, until: int) -> str:
 
 def _conditions(measure: Measure) -> Iterator[str]:
     where = measure.where
-    for name in ("category", "merchant", "type", "account type", "country"):
+    for name in ("category", "merchant", "type", "account type", "country", "state", "cadence"):
         wanted = getattr(where, name.replace(" ", "_"))
         if wanted is not None:
             yield _among(name, wanted)

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.building import TODAY, bank, batch, ranked, rule
+from tests.previews import NoRuns
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.store_folder import StoreFolder
@@ -32,13 +33,6 @@ from tuppence.usecases.previewer import Comparison, Difference, Previewer
 from tuppence.usecases.run_night import run_night
 
 USE = Use(PURPOSES, TODAY, TODAY)
-
-
-class NoRuns(StoreFolder):
-    """A store in which nothing has run."""
-
-    def __init__(self) -> None:
-        super().__init__(Path("nowhere"))
 
 
 def permitted(facts: LoadedFacts, left_out: Sequence[str] = ()) -> PermittedFacts:

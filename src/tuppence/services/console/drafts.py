@@ -1,5 +1,6 @@
 """Reads what an editor sends: a rule as a form or as a file, checked, with what was found."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -9,7 +10,7 @@ from tuppence.errors import UserError
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.definition_checking import Examine, check_definition
 from tuppence.rules.rule import Rule
-from tuppence.services.console.form_actions import changed_form
+from tuppence.services.console.form_actions import changed_form, rows_in
 from tuppence.services.console.forms import Plain, definition_in, form_in
 from tuppence.services.console.marking import Mark, marks_of, marks_of_file, text_at
 from tuppence.usecases.edit_rules import EditedRule, RuleBook, StoredRule, text_of
@@ -33,6 +34,7 @@ class Draft(NamedTuple):
         checked: The checked rule; None if it has an error.
         title: Its title.
         feel: The FEEL that rows of the form become, by their field.
+        rows: Fields with FEEL that rows of the form could say.
         reason: The reason for the change, where it is recorded.
     """
 
@@ -45,6 +47,7 @@ class Draft(NamedTuple):
     checked: CheckedRule | None
     title: str
     feel: Mapping[str, str] = {}
+    rows: frozenset[str] = frozenset()
     reason: str = ""
 
     @property
@@ -108,7 +111,8 @@ class Drafts:
         marks = marks_of(findings, form)
         usable = checked if all(mark.is_warning for mark in marks) else None
         feel = _translated(form, checked.rule)
-        return Draft(name, base, "form", form, "", marks, usable, title, feel)
+        rows = rows_in(form, schema)
+        return Draft(name, base, "form", form, "", marks, usable, title, feel, rows)
 
     def to_save(self, draft: Draft, examine: Examine) -> EditedRule:
         """Return the file that a draft makes.
@@ -152,10 +156,35 @@ def _nothing(*_: Any) -> tuple[()]:
 def _misshapen(error: UserError, form: Plain) -> Mark:
     """Return the mark for a form that is no definition; its message begins with the place."""
     place, _, message = error.message.partition(": ")
+    message = _for_authors(message)
     text = text_at(form, place)
     if text is None:
         return Mark("", "", 0, 0, is_warning=False, message=error.message, hint=error.hint)
     return Mark(place, place, 0, len(text), is_warning=False, message=message, hint=error.hint)
+
+
+_SHAPES: Final = (
+    (r"Expected `int(?: \| null)?`, got `str`", "this must be a whole number"),
+    (r"Expected `int` >= (-?\d+)", "this must be a whole number, at least {0}"),
+    (r"Expected `int` <= (-?\d+)", "this must be a whole number, at most {0}"),
+    (r"Expected `str` of length >= 1", "something must be written here"),
+    (r"Expected `str` of length <= (\d+)", "this is longer than {0} characters"),
+    (r"Expected `str` matching regex .*", "this is not written as it must be"),
+    (r"Invalid enum value ''", "one of the choices must be taken"),
+    (r"Invalid enum value '(.*)'", "{0} is none of the choices"),
+    (r"Object missing required field `(.*)`", "{0} is missing"),
+    (r"Object contains unknown field `(.*)`", "there is no {0} here"),
+    (r"Expected `.*", "this is not what belongs here"),
+)
+"""Messages of the reader of files, each with the words in which authors are told."""
+
+
+def _for_authors(message: str) -> str:
+    for pattern, words in _SHAPES:
+        found = re.fullmatch(pattern, message, re.DOTALL)
+        if found is not None:
+            return words.format(*found.groups())
+    return message
 
 
 def encoded(draft: Draft) -> bytes:

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
-from tuppence.rules.definition import rule_of
+from tuppence.rules.definition import Criteria, Measure, rule_of
+from tuppence.rules.form_reading import criteria_in, measure_in
 from tuppence.services.console.forms import MAX_NAME, NEW_ROW, Plain, definition_in, shaped_form
 from tuppence.services.console.marking import code_points, text_at
 from tuppence.structured import Location
@@ -41,6 +44,8 @@ def changed_form(form: Plain, action: str, schema: Schema) -> Plain:
     match verb:
         case "feel":
             found = _in_feel(form, place, schema)
+        case "rows":
+            found = _in_rows(form, place, schema)
         case "remove" if place:
             found = _at(form, place[:-1], lambda rows: _without(rows, place[-1]))
         case "turn" if place and rest in _GROUPS:
@@ -71,6 +76,46 @@ def _in_feel(form: Plain, place: Location, schema: Schema) -> Plain:
     if place[:1] != ("values",) or len(place) != 2:
         raise _no_place()
     return _at(form, place, value)
+
+
+def rows_in(form: Plain, schema: Schema) -> frozenset[str]:
+    """Return the fields with FEEL that rows of the form could say."""
+    found = set()
+    when = form.get("when")
+    if isinstance(when, str) and criteria_in(when, schema) is not None:
+        found.add("when")
+    for number, row in enumerate(form.get("values", [])):
+        if "feel" in row and measure_in(row["feel"], schema) is not None:
+            found.add(f"values.{number}")
+    return frozenset(found)
+
+
+def _in_rows(form: Plain, place: Location, schema: Schema) -> Plain:
+    """Return a form with the FEEL at a place in rows."""
+    if ".".join(map(str, place)) not in rows_in(form, schema):
+        raise UserError("request.body", "rows of the form cannot say what this text says")
+    if place == ("when",):
+        return {**form, "when": _as_texts(criteria_in(form["when"], schema))}
+    return _at(
+        form,
+        place,
+        lambda row: {"name": row["name"], "what": _as_texts(measure_in(row["feel"], schema))},
+    )
+
+
+def _as_texts(part: Criteria | Measure | None) -> Any:
+    """Return a part of a definition as a form sends it: all of it in texts, several a line each."""
+
+    def texts(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {name: texts(value) for name, value in node.items()}
+        if isinstance(node, list) and all(isinstance(one, str) for one in node):
+            return "\n".join(node)
+        if isinstance(node, list):
+            return [texts(one) for one in node]
+        return {True: "true", False: "false"}[node] if isinstance(node, bool) else str(node)
+
+    return texts(msgspec.to_builtins(part))
 
 
 def _fixed(form: Plain, field: str, place: Location, rest: str) -> Plain:

@@ -25,7 +25,17 @@ def _spaced(name: str) -> str:
 REST: Final = ("approval", "offer", "feed", "tests")
 """Parts that are edited as YAML."""
 _TEXTS: Final = frozenset(
-    {"category", "not category", "merchant", "type", "not type", "account type", "country"}
+    {
+        "category",
+        "not category",
+        "merchant",
+        "type",
+        "not type",
+        "account type",
+        "country",
+        "state",
+        "cadence",
+    }
 )
 """Conditions of a measure that may be one text or several, a line each."""
 NEW_ROW: Final[Plain] = {
@@ -115,6 +125,24 @@ def form_of(definition: Definition) -> Plain:
         for name, value in values.items()
     ]
     return {**plain, "rest": to_yaml(rest) if rest else ""}
+
+
+def with_test(form: Plain, test: Mapping[str, Any]) -> Plain:
+    """Return a form with another test customer.
+
+    Raises:
+        UserError: The rest of the file cannot be read.
+    """
+    rest = form.get("rest", "").strip()
+    plain, _ = parse_plain(rest, Path("the rest of the file")) if rest else ({}, None)
+    known = plain if isinstance(plain, dict) else {}
+    names = {one.get("name") for one in known.get("tests", []) if isinstance(one, dict)}
+    name, number = test["name"], 1
+    while name in names:
+        number += 1
+        name = f"{test['name']}, {number}"
+    tests = [*known.get("tests", []), {**test, "name": name}]
+    return {**form, "rest": to_yaml({**known, "tests": tests})}
 
 
 MAX_NAME: Final = 200

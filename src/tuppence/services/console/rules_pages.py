@@ -16,7 +16,7 @@ from tuppence.rules.completion import complete
 from tuppence.rules.definition_checking import Examine
 from tuppence.rules.rule import Communication, InsightKind
 from tuppence.services.console.drafts import Draft, Drafts, encoded
-from tuppence.services.console.forms import form_of, new_form
+from tuppence.services.console.forms import form_of, new_form, with_test
 from tuppence.services.console.marking import code_points, utf16
 from tuppence.services.console.page import (
     PERSON,
@@ -169,6 +169,8 @@ class RulesPages:
         name = request.query_params.get("name", "")
         fields = await read_form(request, MAX_BYTES, MAX_FIELDS)
         action = field_of(fields, "do") if "do" in fields else "try"
+        if action.startswith("test "):
+            return await self._with_test(name, fields, action.removeprefix("test "))
         is_change = action not in {"save", "try"}
 
         def read() -> Draft:
@@ -182,6 +184,22 @@ class RulesPages:
             async with self._previewing:
                 tried = await run_in_threadpool(self._trying.text, draft, "")
         return self._editor(draft, tried=tried)
+
+    async def _with_test(
+        self, name: str, fields: Mapping[str, Sequence[str]], customer: str
+    ) -> Response:
+        """Add a test customer to a draft, made from a real one."""
+        check_identifier(customer, "customer")
+
+        def make() -> Draft:
+            examine = self._examine()
+            draft = self._drafts.read(name, fields, examine)
+            form = with_test(draft.form, self._trying.test_customer(draft, customer))
+            return self._drafts.of_form(name, draft.base, form, examine)._replace(
+                reason=draft.reason
+            )
+
+        return self._editor(await run_in_threadpool(make))
 
     async def _save(self, draft: Draft) -> Response:
         def save() -> StoredRule:

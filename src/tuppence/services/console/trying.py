@@ -15,6 +15,7 @@ from tuppence.rules.thresholds import thresholds
 from tuppence.services.console.drafts import Draft
 from tuppence.services.console.page import ConsoleDependencies, Pages
 from tuppence.usecases.explain_result import ExplainedResult, explain_draft
+from tuppence.usecases.make_test_customer import make_test_customer
 from tuppence.usecases.preview_session import PreviewSession
 from tuppence.usecases.preview_words import MAX_NAMED, effect_sentences, live_sentences
 from tuppence.usecases.previewer import BINS, Preview
@@ -117,6 +118,7 @@ class Trying:
             as_of=str(as_of),
             rule=checked.rule,
             name=draft.name,
+            may_test=draft.view == "form",
             bars=_bars(found),
             cost=cost_sentence(found.microseconds, found.customers, self._deps.hour),
             bins=BINS,
@@ -189,6 +191,23 @@ class Trying:
             raise UserError("rule.invalid", "the rule has an error", "correct what is marked first")
         self._deps.note_read("reasons of a rule", [customer])
         return shown_reasons(self._explained(draft.checked, customer))
+
+    def test_customer(self, draft: Draft, customer: str) -> Mapping[str, Any]:
+        """Return a test customer for a draft, made from a real one.
+
+        Raises:
+            UserError: The draft has an error or is a file, there is no such customer, or no test
+                without personal details has their result.
+        """
+        if draft.checked is None:
+            raise UserError("rule.invalid", "the rule has an error", "correct what is marked first")
+        if draft.view == "file":
+            raise UserError("rule.view", "tests are added in the form", "open the view Form")
+        deps = self._deps
+        deps.note_read("test customer of a rule", [customer])
+        day = self._session.as_of()
+        given = (customer, draft.checked, day, deps.purposes, deps.today())
+        return make_test_customer(deps.store, *given)
 
     def _explained(self, checked: CheckedRule, customer: str) -> ExplainedResult:
         deps = self._deps

@@ -28,7 +28,15 @@ MEASURES: Final[Mapping[str, str]] = {
 }
 """Measures of the form in words that can be read before `payments`."""
 COMPARISONS: Final = ("at least", "at most", "more than", "less than", "exactly", "not")
-COLLECTIONS: Final = ("payments", "receipts", "transactions", "accounts")
+COLLECTIONS: Final = (
+    "payments",
+    "receipts",
+    "transactions",
+    "accounts",
+    "bills",
+    "subscriptions",
+    "incomes",
+)
 CONDITIONS: Final[Mapping[str, str]] = {
     "category": "Category",
     "not category": "Not in category",
@@ -41,6 +49,8 @@ CONDITIONS: Final[Mapping[str, str]] = {
     "over": "Amount over",
     "under": "Amount under",
     "own transfer": "Own transfers",
+    "state": "State: early, mature or stopped",
+    "cadence": "Cadence, such as monthly",
 }
 """Conditions on the rows of a measure, with their labels."""
 
@@ -78,7 +88,11 @@ class Choices:
         start = text.rfind("\n", 0, place) + 1
         field = condition.removeprefix("not ")
         known = self.known()
-        words = {word for table in ("transactions", "accounts") for word in known(table, field)}
+        words = {
+            word
+            for table in ("transactions", "accounts", "streams")
+            for word in known(table, field)
+        }
         found = matching(words, text[start:place].strip())
         options = [Option(word, word, "word") for word in itertools.islice(found, MAX_OPTIONS)]
         return Completion(start, tuple(options))

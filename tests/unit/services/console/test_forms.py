@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 from tests.building import ROOT
 
+from tuppence.adapters.embedded.rule_folder import RuleFolder
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel.diagnostics import Diagnostic, Fix, Span
 from tuppence.rules.checking import Finding
 from tuppence.rules.definition import Definition
 from tuppence.rules.files import RuleProblem
-from tuppence.services.console.form_actions import changed_form
+from tuppence.services.console.drafts import Drafts
+from tuppence.services.console.form_actions import changed_form, rows_in
 from tuppence.services.console.forms import definition_in, form_in, form_of, new_form
 from tuppence.services.console.marking import (
     code_points,
@@ -21,6 +23,15 @@ from tuppence.services.console.marking import (
     utf16,
 )
 from tuppence.structured import parse_yaml
+from tuppence.usecases.edit_rules import RuleBook
+
+BOOK = RuleBook(RuleFolder(ROOT / "catalogue"), Schema())
+
+
+def nothing(*_: Any) -> tuple[()]:
+    """Find nothing."""
+    return ()
+
 
 FORM = """
 id: travel_heavy
@@ -181,3 +192,60 @@ def test_offsets_are_converted_both_ways(text: str) -> None:
         assert code_points(text, utf16(text, place)) == place
     assert utf16(text, len(text)) == len(text.encode("utf-16-le")) // 2
     assert code_points(text, 99) == len(text)
+
+
+def test_feel_becomes_rows_where_rows_can_say_it() -> None:
+    form = new_form("many_taxis", "tip", "Many taxis", in_feel=True)
+    form["message"] = {"title": "a", "body": "b"}
+    form["when"] = 'count(payments[category in ("transport", "travel") and own transfer]) >= 4'
+    form["values"] = [
+        {"name": "spent", "feel": "total(payments.amount)"},
+        {"name": "odd", "feel": "count(payments) + 1"},
+    ]
+    assert rows_in(form, Schema()) == {"when", "values.0"}
+    rows = changed_form(changed_form(form, "rows when", Schema()), "rows values.0", Schema())
+    assert rows["when"] == {
+        "all": [
+            {
+                "what": {
+                    "measure": "how many",
+                    "where": {"category": "transport\ntravel", "own transfer": "true"},
+                },
+                "is": "at least",
+                "value": "4",
+            }
+        ]
+    }
+    assert rows["values"][0] == {"name": "spent", "what": {"measure": "how much"}}
+    again = changed_form(rows, "feel when", Schema())
+    assert again["when"] == form["when"]
+    for action in ("rows values.1", "rows score", "rows when.all"):
+        with pytest.raises(UserError, match="cannot say"):
+            changed_form(form, action, Schema())
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "message"),
+    [
+        ("when.all.0.what.days", "soon", "this must be a whole number"),
+        ("when.all.0.what.days", "0", "this must be a whole number, at least 1"),
+        ("when.all.0.what.days", "9999", "this must be a whole number, at most 3660"),
+        ("when.all.0.is", "", "one of the choices must be taken"),
+        ("message.body", "", "something must be written here"),
+        ("valid_from", "tomorrow", "this is not written as it must be"),
+        ("cooldown_days", "x", "this must be a whole number"),
+    ],
+)
+def test_a_wrong_row_is_told_in_words_of_authors(place: str, text: str, message: str) -> None:
+    form = new_form("many_taxis", "tip", "Many taxis", in_feel=False)
+    form["message"] = {"title": "a", "body": "b"}
+    (mark,) = Drafts(BOOK).of_form("many_taxis", "", put(form, place, text), nothing).marks
+    assert (mark.field, mark.message) == (place, message)
+
+
+def put(node: Any, place: str, text: str) -> Any:
+    """Return a form with another text at a place."""
+    step, _, rest = place.partition(".")
+    if isinstance(node, list):
+        return [put(one, rest, text) if n == int(step) else one for n, one in enumerate(node)]
+    return {**node, step: put(node.get(step, {}), rest, text) if rest else text}

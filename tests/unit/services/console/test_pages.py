@@ -1,8 +1,10 @@
 """Checks the pages about customers and nights as forms and links, without a browser."""
 
+import html
 import json
 import re
 import shutil
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -235,6 +237,35 @@ def test_a_run_is_followed_to_its_end(console: Console) -> None:
         assert (last["done"], last["finished"]) == (12, True)
     other = console.asked.get("/nights/events?run=another")
     assert other.text == 'data: {"finished":true}\n\n'
+
+
+def test_a_test_is_made_from_a_real_customer(console: Console) -> None:
+    page = console.asked.get("/rule", params={"name": "energy_costs"}).text
+    fields = dict(
+        re.findall(r'name="((?:base|id|title|message\.title|kind))" value="([^"]*)"', page)
+    )
+    text = (console.folder / "rules/energy_costs.yaml").read_text()
+    when = re.search(r"when: \|\n((?:  .*\n)+)", text)
+    assert when is not None
+    form = {**fields, "view": "form", "kind": "saving", "when": textwrap.dedent(when[1]),
+            "score": "50", "message.title": "a", "message.body": "b"}  # fmt: skip
+    tried = console.asked.post("/rule?name=energy_costs", data=form | {"do": "try"}).text
+    offered = re.findall(r'name="do" value="test (C\d+)"', tried)
+    assert offered
+    made = console.asked.post("/rule?name=energy_costs", data=form | {"do": f"test {offered[0]}"})
+    assert made.status_code == 200
+    rest = re.search(r'<textarea id="rest".*?>\n(.*?)</textarea>', made.text, re.DOTALL)
+    assert rest is not None
+    assert "made from a real customer" in rest[1]
+    assert "expect: qualified" in rest[1]
+    assert console.noted()[-1]["what"] == "test customer of a rule"
+    twice = form | {"do": f"test {offered[0]}", "rest": html.unescape(rest[1])}
+    again = console.asked.post("/rule?name=energy_costs", data=twice).text
+    assert "made from a real customer, 2" in again
+    as_file = {"view": "file", "base": fields["base"], "text": text, "do": f"test {offered[0]}"}
+    assert "tests are added in the form" in console.asked.post(
+        "/rule?name=energy_costs", data=as_file
+    ).text  # fmt: skip
 
 
 def test_without_views_nothing_is_known_of_the_order(console: Console) -> None:

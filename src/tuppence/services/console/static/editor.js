@@ -137,7 +137,7 @@ async function check() {
     preview.classList.remove("old");
     status.textContent = preview.querySelector(".headline")?.textContent ?? "";
     parts.forEach((part, number) => fill(part, before[number], true));
-    const examples = [...preview.querySelectorAll("#examples button")].slice(0, 3);
+    const examples = [...preview.querySelectorAll("#examples button[name=customer]")].slice(0, 3);
     for (const one of examples) fields.append("example", one.value);
     const others = await send(address("/more"), fields, signal);
     if (others.status === 409) return;  // a newer text of this editor is under way
