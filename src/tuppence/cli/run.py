@@ -17,6 +17,7 @@ from tuppence.cli.output import (
     Store,
     console,
     current_date,
+    current_time,
     date_option,
     echo,
     print_json,
@@ -32,6 +33,7 @@ from tuppence.usecases.check_rules import examiner, last_booking
 from tuppence.usecases.ledger import Tally
 from tuppence.usecases.run import RunOutcome
 from tuppence.usecases.run_night import rules_left_out, run_night
+from tuppence.usecases.take_census import renew_census
 
 MAX_PROBLEMS = 10
 MAX_REMOVED = 8
@@ -53,7 +55,12 @@ def register(app: typer.Typer) -> None:
             str, typer.Option(help="The date that rules take for today; today if omitted.")
         ] = "",
         processes: Annotated[
-            int, typer.Option(min=1, max=256, help="Number of threads or processes.")
+            int,
+            typer.Option(
+                min=1,
+                max=256,
+                help="Number of threads, and of processes for rules that do not fit columns.",
+            ),
         ] = os.cpu_count() or 1,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
@@ -83,6 +90,7 @@ def register(app: typer.Typer) -> None:
                 echo(show(problem) + "\n", err=True)
         _tell_removed(held, ruleset, yes=yes)
         began = time.monotonic()
+        renew_census(held, ruleset, use)
         with progress() as bar:
             task = bar.add_task(
                 "customers",
@@ -97,6 +105,7 @@ def register(app: typer.Typer) -> None:
                     Date(use.as_of),
                     processes,
                     lambda tally: bar.advance(task, tally.customers),
+                    current_time,
                 )
             except KeyboardInterrupt:
                 bar.stop()

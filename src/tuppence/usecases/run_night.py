@@ -13,34 +13,26 @@ from tuppence.rules.ruleset import Ruleset, RulesetStore
 from tuppence.rules.value_names import value_names
 from tuppence.usecases.ledger import Ledger, Tally
 from tuppence.usecases.run import (
-    CUSTOMERS_PER_ITEM,
+    Clock,
     Evaluator,
     RunOutcome,
     RunResults,
-    in_process,
+    no_clock,
     run,
     work_items,
 )
 
 _CUSTOMERS_IN_COLUMNS: Final = 50_000
 """Maximum number of customers of an item where columns decide all rules: a whole partition."""
+_CUSTOMERS_INTERPRETED: Final = 500
+"""The same where the interpreter evaluates a rule for everybody: about a second of its work."""
 
 
 class Workers(Protocol):
     """Evaluate items over the facts of a run, several at a time."""
 
-    def in_threads(self, engine: Engine, threads: int) -> Evaluator:
-        """Return an evaluator for rules whose conditions are all columns."""
-        ...
-
-    def in_processes(self, ruleset: bytes, as_of: Date, processes: int) -> Evaluator:
-        """Return an evaluator for any rules, which each process plans for itself.
-
-        Args:
-            ruleset: Canonical bytes.
-            as_of: The date that the rules take for today.
-            processes: Number of processes.
-        """
+    def evaluator(self, engine: Engine, workers: int) -> Evaluator:
+        """Return an evaluator that uses so many threads, and as many processes where needed."""
         ...
 
 
@@ -81,6 +73,7 @@ def run_night(
     as_of: Date,
     processes: int,
     advance: Callable[[Tally], None],
+    clock: Clock = no_clock,
 ) -> RunOutcome:
     """Evaluate everything, or what is left of it after an interruption.
 
@@ -88,27 +81,22 @@ def run_night(
         deps: The store.
         ruleset: The rules.
         as_of: The date that the rules take for today.
-        processes: Number of threads or processes that share the work.
+        processes: Number of threads that share the work in columns, and of processes that share
+            what is left to the interpreter.
         advance: Called with the tally of each item when it is done.
+        clock: Tells when the run starts and ends.
 
     Raises:
         UserError: As from `run`, or the facts were changed meanwhile.
     """
     facts = deps.facts
     deps.rulesets.put(ruleset)
-    plan = make_plan(ruleset, as_of, facts.schema)
-    engine = Engine(plan)
-    decided_in_columns = all(rule.planned for rule in plan.columns.rules)
-    if decided_in_columns:
-        evaluator = deps.workers.in_threads(engine, processes)
-    elif processes == 1:
-        evaluator = in_process(facts, engine)
-    else:
-        one = facts.read(facts.partitions()[0][0]).slice(0, 1)
-        engine.evaluate(one)  # compiled once here, and loaded by the processes
-        evaluator = deps.workers.in_processes(ruleset.content, as_of, processes)
+    engine = Engine(make_plan(ruleset, as_of, facts.schema))
+    in_columns = all(rule.planned for rule in engine.plan.columns.rules)
+    evaluator = deps.workers.evaluator(engine, processes)
     gc.freeze()  # rules and plans stay to the end: the collector need not look at them again
-    customers = _CUSTOMERS_IN_COLUMNS if decided_in_columns else CUSTOMERS_PER_ITEM
+    customers = _CUSTOMERS_IN_COLUMNS if in_columns else _CUSTOMERS_INTERPRETED
     items = work_items(facts, customers, facts.left_out)
     with deps.open_results() as kept:
-        return run(facts, items, ruleset, as_of, kept, kept, evaluator, advance)
+        ports = (kept, kept, evaluator, advance, clock, processes)
+        return run(facts, items, ruleset, as_of, *ports)
