@@ -140,7 +140,7 @@ def test_equal_answers_at_once_are_one_event(kept: Kept) -> None:
     refused: list[UserError] = []
 
     def send(store: FeedStore, number: int) -> None:
-        both.wait(30)
+        both.wait(PATIENCE)
         try:
             for now in range(NOW, NOW + 10):
                 kind = EventKind.ACKNOWLEDGED

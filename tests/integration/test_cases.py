@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import pytest
+from local.servers import PATIENCE
 from tests.building import ROOT
 from tests.program import program
 
@@ -42,7 +43,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Printed]:
             check=False,  # it ends with the status of its last grep
             text=True,
             env=environment,
-            timeout=300,
+            timeout=PATIENCE,
         )
         assert server.poll() is None
         assert "Traceback" not in done.stdout

@@ -171,8 +171,10 @@ def test_callers_that_disconnect_release_their_connections(database: str) -> Non
     """Twenty times as many callers as connections vanish in the middle of a large answer."""
     rows = [{"booking date": day("2026-06-01"), "amount": -n} for n in range(60_000)]
     put(database, bank(rows))
-    pool = pool_of(reader(database), 2, 60.0)
-    app = relay_app(pool, {digest("secret"): "tester"}, RelayLimits(queue_limit=64, timeout=30.0))
+    pool = pool_of(reader(database), 2, PATIENCE)
+    app = relay_app(
+        pool, {digest("secret"): "tester"}, RelayLimits(queue_limit=64, timeout=PATIENCE)
+    )
     asked = post("/v1/facts", FACTS, "Authorization: Bearer secret")
     with served(app) as port:
         for _ in range(40):
@@ -187,10 +189,10 @@ def test_callers_that_disconnect_release_their_connections(database: str) -> Non
 
 
 def test_a_query_is_cancelled_when_its_caller_disconnects(database: str) -> None:
-    """The table stays locked and queries may take ten minutes, so only the cancellation ends it."""
+    """The table stays locked and queries may take `PATIENCE`, so only the cancellation ends it."""
     put(database, bank([{"booking date": day("2026-06-01"), "amount": -100}]))
-    pool = pool_of(reader(database), 3, 600.0)  # of which one caller gets two
-    limits = RelayLimits(queue_limit=128, timeout=600.0)
+    pool = pool_of(reader(database), 3, PATIENCE)  # of which one caller gets two
+    limits = RelayLimits(queue_limit=128, timeout=PATIENCE)
     app = relay_app(pool, {digest("secret"): "tester"}, limits)
     asked = post("/v1/facts", FACTS, "Authorization: Bearer secret")
     with served(app) as port, psycopg.connect(database) as owner:
@@ -226,14 +228,14 @@ def test_a_query_is_cancelled_when_its_caller_disconnects(database: str) -> None
     ],
 )
 def test_a_malformed_query_is_refused(database: str, path: str, code: str) -> None:
-    with client(pool_of(reader(database), 1, 5.0)) as relay:
+    with client(pool_of(reader(database), 1, PATIENCE)) as relay:
         answer = relay.get(path)
         assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 
 @pytest.mark.parametrize("date", ["0001-01-01", "1582-10-15", "9999-12-31"])
 def test_the_first_and_the_last_dates_are_supported(database: str, date: str) -> None:
-    with client(pool_of(reader(database), 1, 5.0)) as relay:
+    with client(pool_of(reader(database), 1, PATIENCE)) as relay:
         assert relay.get("/v1/customers", params={"as_of": date}).status_code == 200
         assert relay.get("/v1/rules", params={"as_of": date}).status_code == 200
         facts = relay.post("/v1/facts", json={"as_of": date, "customers": ["ann"]})
