@@ -11,6 +11,7 @@ import aws_cdk as cdk
 import cdk_nag
 
 from infra.stacks.data import Data
+from infra.stacks.deliver import Deliver
 from infra.stacks.delivery import Delivery
 from infra.stacks.feed import Feed
 from infra.stacks.fleet import Fleet
@@ -33,16 +34,18 @@ def build(app: cdk.App, environment: Environment) -> None:
     services = Services(app, environment, network, data, migration)
     feed = Feed(app, environment, network, data, services)
     take_in = TakeIn(app, environment, network, data, migration)
+    deliver = (
+        Deliver(app, environment, network, data, services) if environment.deliver_hours else None
+    )
     fleet = Fleet(app, environment, network, data, services)
     recipients = app.node.try_get_context("alarms") or ""
     addresses = recipients.replace(",", " ").split()
-    Monitoring(app, environment, data, services, feed, take_in, fleet, addresses)
+    Monitoring(app, environment, data, services, feed, take_in, deliver, fleet, addresses)
     cdk.Tags.of(app).add("environment", environment.name)
 
 
-def main() -> None:
-    """Write the templates."""
-    arguments = sys.argv[1:]
+def main(*arguments: str) -> None:
+    """Write the templates of an environment: its name, and the folder for them."""
     app = cdk.App(outdir=arguments[1] if len(arguments) > 1 else None, context=FEATURES)
     name = arguments[0] if arguments else app.node.try_get_context("env") or "dev"
     repository = name if "/" in name else app.node.try_get_context("repository")
@@ -59,4 +62,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuppence.adapters.embedded.model_directory import ModelDirectory
 from tuppence.bootstrap.extras import extra
 from tuppence.bootstrap.local import (
     StoreFolder,
     fact_database,
+    model_store,
     open_store,
     result_store,
     ruleset_store,
@@ -117,7 +117,8 @@ def database_feeds(
     policy_file: Path | None,
     purposes: frozenset[str],
     clock: Callable[[], int],
-    models: Path | None = None,
+    models: str = "",
+    months: int = 13,
 ) -> "FeedDependencies":
     """Return the dependencies of the feeds of the services.
 
@@ -131,7 +132,8 @@ def database_feeds(
         policy_file: The file of the policy; None for the standard one.
         purposes: Consents for these count, and for no others.
         clock: Returns the time, in milliseconds since 1970-01-01.
-        models: The folder of models; feeds are in rule order if omitted.
+        models: The models: a folder, or s3://bucket/prefix/; feeds are in rule order if empty.
+        months: Months for which a table keeps new events and views.
 
     Raises:
         UserError: A package is missing, the database does not answer, or the policy is malformed.
@@ -160,7 +162,7 @@ def database_feeds(
         with extra("aws"):
             from tuppence.bootstrap.aws import dynamo_feeds  # noqa: PLC0415
 
-        feeds, outbox = dynamo_feeds(feeds_table, people.has_customer, clock)
+        feeds, outbox = dynamo_feeds(feeds_table, people.has_customer, clock, months)
     else:
         outbox, in_database = PostgresOutbox(pool), PostgresFeeds(pool)
         for day in (clock() // DAY, clock() // DAY + AHEAD_DAYS):
@@ -176,7 +178,7 @@ def database_feeds(
         pool.close()
         checking.close()
 
-    published = no_model if models is None else ModelDirectory(models).published
+    published = model_store(models).published if models else no_model
     return FeedDependencies(
         people,
         feeds,

@@ -1,11 +1,10 @@
 """The commands `tuppence relevance`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
-import numpy as np
 import typer
 
 from tuppence.bootstrap.learning import Learning, learning_of_services, learning_of_store
@@ -27,21 +26,27 @@ from tuppence.cli.output import (
 )
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
+from tuppence.relevance.fitting import WINDOW
 from tuppence.relevance.scorecard import PRIOR, Scorecard, read_scorecard
 from tuppence.usecases.build_feed import Feed
 from tuppence.usecases.judge_order import RULE_ORDER, Target, judge, live_against_hold_out
 from tuppence.usecases.learn_order import fit_order
+from tuppence.usecases.levers import candidates_of, scorecard_rows
 
-HELD_BACK: Final = 14
-"""Number of the last nights by which a model is judged, or half of them if there are fewer."""
 MAX_SHOWN: Final = 12
 """Number of rules and topics of each end that a scorecard shows."""
 OneStore = Annotated[
     Path | None, typer.Option("--store", help="The folder of the store.", show_default=False)
 ]
 Models = Annotated[
-    Path | None,
-    typer.Option(help="With a database: the folder of models that the feed service reads."),
+    str,
+    typer.Option(
+        help="With a database: models that the feed service reads, a folder or s3://bucket/prefix/."
+    ),
+]
+Feeds = Annotated[
+    str,
+    typer.Option(help="With a database: the log of feeds, if it is in dynamodb://table."),
 ]
 Model = Annotated[
     str, typer.Option("--model", help="Digest of a model; the published one if omitted.")
@@ -67,7 +72,8 @@ def _add_fit(group: typer.Typer) -> None:
         ctx: typer.Context,
         store: OneStore = None,
         database: Database = "",
-        models: Models = None,
+        models: Models = "",
+        feeds: Feeds = "",
         temperature: Annotated[
             int,
             typer.Option(
@@ -84,8 +90,8 @@ def _add_fit(group: typer.Typer) -> None:
         The same log gives the same model, byte for byte. Nothing is learned from urgent and from
         sensitive insights. One customer in twenty stays in rule order for good, to compare with.
         """
-        where = _where(store, database, models, ctx)
-        card = fit_order(where.read_log(), temperature, seed)
+        where = _where(store, database, models, feeds, ctx)
+        card = fit_order(where.read_log(WINDOW), temperature, seed)
         where.models.put(card)
         echo(f"fitted {card.digest} to {_fitted(card)}")
         if publish:
@@ -103,7 +109,8 @@ def _add_fit(group: typer.Typer) -> None:
         ] = "",
         store: OneStore = None,
         database: Database = "",
-        models: Models = None,
+        models: Models = "",
+        feeds: Feeds = "",
         rule_order: Annotated[
             bool, typer.Option("--rule-order", help="Let feeds be in rule order again.")
         ] = False,
@@ -111,7 +118,7 @@ def _add_fit(group: typer.Typer) -> None:
         """Let feeds be ordered by a model that is kept, or by rules again; at once."""
         if bool(digest) == rule_order:
             raise typer.BadParameter("give the digest of a model, or --rule-order")
-        where = _where(store, database, models, ctx)
+        where = _where(store, database, models, feeds, ctx)
         if rule_order:
             where.models.withdraw()
             echo("feeds are in rule order")
@@ -125,7 +132,8 @@ def _add_show(group: typer.Typer) -> None:
     def show(
         store: OneStore = None,
         database: Database = "",
-        models: Models = None,
+        models: Models = "",
+        feeds: Feeds = "",
         model: Model = "",
         customer: Annotated[
             str | None,
@@ -142,7 +150,7 @@ def _add_show(group: typer.Typer) -> None:
 
         A hundred points multiply the odds of a click by 2.7.
         """
-        kept = _where(store, database, models).models
+        kept = _where(store, database, models, feeds).models
         published = kept.published()
         digest = model or ("" if published is None else published.digest)
         if not digest:
@@ -170,7 +178,8 @@ def _add_evaluate(group: typer.Typer) -> None:
     def evaluate(
         store: OneStore = None,
         database: Database = "",
-        models: Models = None,
+        models: Models = "",
+        feeds: Feeds = "",
         model: Model = "",
         policy: FeedPolicy = None,
         temperature: Annotated[
@@ -187,16 +196,10 @@ def _add_evaluate(group: typer.Typer) -> None:
         A model is judged by views that it has not learned from. So without --model one is fitted to
         all but the last 14 nights, or to half of a shorter log, and judged by the others.
         """
-        where = _where(store, database, models)
-        log = where.read_log()
-        nights = np.unique(log.night)
-        held_back = min(HELD_BACK, len(nights) // 2)
-        until = int(nights[-1 - held_back]) if len(nights) else None
+        where = _where(store, database, models, feeds)
+        log = where.read_log(None)
         chosen = read_scorecard(where.models.get(model)) if model else None
-        if chosen is not None and chosen.fitted is not None:
-            until = chosen.fitted.last
-        own = fit_order(log, until=until)
-        card = own if chosen is None else chosen
+        own, card = candidates_of(log, chosen)
         heat = card.temperature if temperature is None else temperature
         wanted = feed_policy(policy, where.schema())
         alone = msgspec.structs.replace(wanted, values=[])
@@ -221,14 +224,15 @@ def _add_compare(group: typer.Typer) -> None:
     def compare(
         store: OneStore = None,
         database: Database = "",
-        models: Models = None,
+        models: Models = "",
+        feeds: Feeds = "",
         format_: FormatOption = Format.TABLE,
     ) -> None:
         """Compare the clicks of customers with a learned order with those of the hold-outs.
 
         The interval holds at all times at once, so it may be looked at every day.
         """
-        found = live_against_hold_out(_where(store, database, models).read_log())
+        found = live_against_hold_out(_where(store, database, models, feeds).read_log(None))
         if format_ is Format.JSON:
             print_json(found._asdict())
             return
@@ -243,17 +247,17 @@ def _add_compare(group: typer.Typer) -> None:
 
 
 def _where(
-    store: Path | None, database: str, models: Path | None, ctx: typer.Context | None = None
+    store: Path | None, database: str, models: str, feeds: str, ctx: typer.Context | None = None
 ) -> Learning:
     """Return the log and the models of services, or of a store, held where there is a context.
 
     Raises:
         UserError: Neither, or both, are given.
     """
-    if store is not None and not models:  # the address may be in the environment
+    if store is not None and not models and not feeds:  # the address may be in the environment
         return learning_of_store(open_store(store) if ctx is None else hold(ctx, store))
-    if store is None and database and models is not None:
-        return learning_of_services(database, models)
+    if store is None and database and models:
+        return learning_of_services(database, models, feeds)
     message = "say where the log of feeds is: --store, or --database and --models"
     raise UserError("cli.where", message, "tuppence relevance --help")
 
@@ -273,28 +277,10 @@ def _listed(digests: Sequence[str] | set[str]) -> str:
 
 
 def _print_card(card: Scorecard) -> None:
-    rows: list[tuple[str, str, int]] = [("base", "every insight", card.base)]
-    rows.append(("score", "each 20 above 40", card.score))
-    seen = ("never lately", "once", "twice", "three times", "five times", "more often")
-    age = ("on its first day", "1 or 2 days old", "3 to 6 days", "a week", "two weeks or more")
-    levels: Mapping[str, tuple[Sequence[str], Sequence[int]]] = {
-        "seen": (seen, card.seen),
-        "age": (age, card.age),
-        "opened": (("not in this turn", "in this turn"), card.clicked),
-        "place": ([f"place {k + 1}" for k in range(len(card.place))], card.place),
-        "affinity": (("all", "of the kind", "of the topic", "of the rule"), card.affinity),
-    }
-    for name, (names, points) in levels.items():
-        rows += [(name, level, point) for level, point in zip(names, points, strict=True)]
-    rows += [("kind", *pair) for pair in sorted(card.kind.items())]
-    for section, known in (("rule", card.rule), ("topic", card.topic)):
-        order = sorted(known.items(), key=lambda pair: (-pair[1], pair[0]))
-        middle = len(order) - 2 * MAX_SHOWN
-        shown = order if middle <= 0 else [*order[:MAX_SHOWN], *order[-MAX_SHOWN:]]
-        rows += [(section, *pair) for pair in shown]
-        if middle > 0:
-            rows.append((section, f"{middle} more, see --format json", 0))
-    signed = [(part, name, f"{points:+}") for part, name, points in rows]
+    signed = [
+        (part, f"{name}, see --format json", "") if points is None else (part, name, f"{points:+}")
+        for part, name, points in scorecard_rows(card, MAX_SHOWN)
+    ]
     console().print(table(("part", "of", "points"), signed, numbers=("points",)))
 
 

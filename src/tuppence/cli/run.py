@@ -17,6 +17,7 @@ from tuppence.cli.output import (
     Store,
     console,
     current_date,
+    current_time,
     date_option,
     echo,
     print_json,
@@ -32,6 +33,7 @@ from tuppence.usecases.check_rules import examiner, last_booking
 from tuppence.usecases.ledger import Tally
 from tuppence.usecases.run import RunOutcome
 from tuppence.usecases.run_night import rules_left_out, run_night
+from tuppence.usecases.take_census import renew_census
 
 MAX_PROBLEMS = 10
 MAX_REMOVED = 8
@@ -88,6 +90,7 @@ def register(app: typer.Typer) -> None:
                 echo(show(problem) + "\n", err=True)
         _tell_removed(held, ruleset, yes=yes)
         began = time.monotonic()
+        renew_census(held, ruleset, use)
         with progress() as bar:
             task = bar.add_task(
                 "customers",
@@ -102,6 +105,7 @@ def register(app: typer.Typer) -> None:
                     Date(use.as_of),
                     processes,
                     lambda tally: bar.advance(task, tally.customers),
+                    current_time,
                 )
             except KeyboardInterrupt:
                 bar.stop()

@@ -89,7 +89,7 @@ def joined_column(parts: Sequence[Sequence[Any]], count: int, field: Field) -> C
         return text_column(values, count, field.decimals)
     null, kind = NULLS[field.kind], DTYPES[field.kind]
     try:
-        column = np.fromiter(values, kind, count)
+        column: Array = np.fromiter(values, kind, count)
     except TypeError:  # some are null
         known = itertools.chain.from_iterable(parts)
         column = np.fromiter((null if one is None else one for one in known), kind, count)

@@ -7,9 +7,13 @@ A partition keeps the same customers for ever, at most `partition_size` of them.
 segment to each partition it changes; rows of later segments replace those of earlier ones.
 Compacting merges the segments of a partition into one. Segments that the manifest no longer names
 stay until the next change, so that a reader that has already started rarely has to start again.
+
+One module because every change ends by replacing the manifest, in the same few lines.
 """
 
 import contextlib
+import functools
+import hashlib
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +25,7 @@ import polars as pl
 
 from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.appending import append_rows, replace_customers
+from tuppence.adapters.embedded.census_file import read_census, remove_census, write_census
 from tuppence.adapters.embedded.files import disk_errors, make_private_folder
 from tuppence.adapters.embedded.history import (
     before,
@@ -46,7 +51,8 @@ from tuppence.adapters.embedded.partition_rows import split
 from tuppence.adapters.embedded.segments import Segments, is_in_files
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
-from tuppence.facts.coded import batch_from, coded, ordered
+from tuppence.facts.census import Census
+from tuppence.facts.coded import Coded, batch_from, coded, ordered
 from tuppence.facts.imported import Import, Taken
 from tuppence.facts.rows import Counts, Rows, columns
 from tuppence.facts.schema import Schema
@@ -87,7 +93,20 @@ class FactStore:
     @property
     def digest(self) -> str:
         """A digest of the present content."""
-        return name_content(self._manifest)
+        name = name_content(self._manifest)
+        if self.census is None:
+            return name
+        content = msgspec.json.encode(self.census, order="sorted")
+        return hashlib.blake2b(name.encode() + content, digest_size=8).hexdigest()
+
+    @functools.cached_property
+    def census(self) -> Census | None:
+        """The figures about many customers that rules may read; None if there are none.
+
+        Raises:
+            UserError: Their file is damaged.
+        """
+        return read_census(self._root)
 
     @property
     def is_checked(self) -> bool:
@@ -107,10 +126,10 @@ class FactStore:
         """
         entry = next(p for p in self._manifest.partitions if p.name == partition)
         if fields is None or len(entry.segments) > 1:
-            return batch_from(self._segments.merge(entry), self.schema)
+            return self._batch(self._segments.merge(entry))
         stored = columns("transactions", self.schema)
         wanted = [name for name in stored if name in {*fields, "account"}]
-        return batch_from(self._segments.read(entry.segments[0], fields=wanted), self.schema)
+        return self._batch(self._segments.read(entry.segments[0], fields=wanted))
 
     def find(self, customer_id: str) -> FactBatch:
         """Return the facts of one customer, with the identifiers of transactions.
@@ -118,8 +137,10 @@ class FactStore:
         Raises:
             UserError: There is no such customer.
         """
-        content = self._segments.find(self._home(customer_id), customer_id)
-        return batch_from(content, self.schema)
+        return self._batch(self._segments.find(self._home(customer_id), customer_id))
+
+    def _batch(self, content: Coded) -> FactBatch:
+        return replace(batch_from(content, self.schema), census=self.census)
 
     def currency_of(self, customer_id: str) -> str:
         """Return the currency of a customer, without reading transactions; fails as `find` does."""
@@ -176,11 +197,27 @@ class FactStore:
         """The number of transactions in the store."""
         return sum(partition.transactions for partition in self._manifest.partitions)
 
-    def parts(self) -> Iterator[Rows]:
-        """Yield all rows in chunks; accounts and their customers precede their transactions."""
+    def parts(self, known: Collection[str] = ()) -> Iterator[Rows]:
+        """Yield rows in chunks; accounts and their customers precede their transactions.
+
+        Args:
+            known: Names of segments whose transactions are left out. The first segments of a
+                partition are, as long as they are known: later ones replace their rows.
+        """
         for partition in self._manifest.partitions:
-            content = self._segments.merge(partition)
-            yield Rows(content.customers, content.accounts)
+            names = [segment.name not in known for segment in partition.segments]
+            new = partition.segments[names.index(True) :] if True in names else ()
+            if not new:
+                yield Rows(self._segments.table(partition, "customers"))
+                continue
+            if len(new) == len(partition.segments):
+                content = self._segments.merge(partition)
+                customers, accounts = content.customers, content.accounts
+            else:
+                customers = self._segments.table(partition, "customers")
+                accounts = self._segments.table(partition, "accounts")
+                content = self._segments.merge(msgspec.structs.replace(partition, segments=new))
+            yield Rows(customers, accounts)
             for rows in content.transactions.iter_slices(PART_ROWS):
                 yield Rows(transactions=replace(content, transactions=rows).plain_transactions())
 
@@ -313,8 +350,15 @@ class FactStore:
                 )
             self._commit(manifest)
 
+    def keep_census(self, census: Census) -> None:
+        """Keep a census in place of the one that is there."""
+        with self._changing():
+            write_census(self._root, census)
+
     def erase(self, customer_id: str) -> None:
         """Erase a customer with their accounts and transactions from all files.
+
+        The census, to which they may have contributed, is removed: the next run takes it again.
 
         Raises:
             UserError: There is no such customer.
@@ -324,6 +368,7 @@ class FactStore:
             content = self._segments.merge(home)
             accounts = content.accounts.filter(pl.col("customer") == customer_id)["id"]
             _, others = split(content, [customer_id])
+            remove_census(self._root)
             manifest = without_customer(
                 self._manifest, customer_id, accounts.to_list(), self._segments
             )
@@ -352,10 +397,13 @@ class FactStore:
             )
             self._commit(msgspec.structs.replace(self._manifest, partitions=partitions))
 
+    def part_names(self) -> frozenset[str]:
+        """Return the names of the segments of all partitions; each follows from its content."""
+        return frozenset(s.name for p in self._manifest.partitions for s in p.segments)
+
     def segment_names(self) -> frozenset[str]:
         """Return the names of the segments that the manifest names."""
-        facts = (segment for p in self._manifest.partitions for segment in p.segments)
-        return frozenset(s.name for s in (*facts, *history_segments(self._manifest)))
+        return self.part_names() | {s.name for s in history_segments(self._manifest)}
 
     def remove_unnamed(self) -> None:
         """Remove the segments that the manifest no longer names."""
@@ -369,6 +417,7 @@ class FactStore:
         """Hold the store's lock, with the present manifest loaded."""
         with locked(self._root), disk_errors(self._folder):
             self._manifest = self._load()
+            self.__dict__.pop("census", None)
             yield
 
     def _sweep(self, kept: Collection[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 import psycopg
+from psycopg import RawServerCursor
 
 from tuppence.adapters.postgres.connection import connect, load_query
 from tuppence.adapters.postgres.connection_pool import ConnectionPool
@@ -15,7 +16,7 @@ from tuppence.errors import UserError
 from tuppence.feed.items import DAY, Event, ItemId, ItemState
 from tuppence.feed.preferences import Preferences
 from tuppence.feel.values import Date
-from tuppence.results.result import CustomerResults, ResultStore
+from tuppence.results.result import CustomerResults, ResultsThatApply, ResultStore
 from tuppence.rules.rule import Rule
 from tuppence.rules.ruleset import RulesetStore, has_rule, read_rules
 from tuppence.usecases.customer_store import no_results
@@ -122,13 +123,15 @@ class PostgresFeeds:
         except UserError as error:
             _logger.warning("month not made", extra={"code": error.code})
 
-    def log(self) -> Iterator[LoggedView]:
-        """Return all views that are kept, as of one moment."""
+    def log(self, nights: int | None = None) -> Iterator[LoggedView]:
+        """Return the views that are kept of the last nights, as of one moment."""
         with (
             self._connections.transaction() as connection,
-            connection.cursor("feed_log") as cursor,  # the server keeps what was not read yet
+            RawServerCursor(
+                connection, "feed_log"
+            ) as cursor,  # the server keeps what is not read yet
         ):
-            for customer, name, view, items in cursor.execute(load_query("feed_log")):
+            for customer, name, view, items in cursor.execute(load_query("feed_log"), [nights]):
                 clicked = frozenset(_ITEMS.decode(items))
                 yield LoggedView(customer, name, _VIEWS.decode(view), clicked)
 
@@ -286,7 +289,7 @@ class PostgresPeople:
         known = {"true": True, "false": False}
         return Person(
             row.customer_id,
-            row.that_apply,
+            ResultsThatApply(row),  # many feeds are not built, as the app has them
             row.version,
             self._rules_of(row.ruleset),
             row.ruleset,
