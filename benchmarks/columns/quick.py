@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+from benchmarks.columns import rules as made
 from benchmarks.columns.measuring import (
     BUILD,
     CATALOGUE,
@@ -29,6 +30,8 @@ from benchmarks.columns.nights import PLAIN_RULE, STREAM_RULE, previews
 from benchmarks.columns.run import ready
 
 QUICK_CUSTOMERS, QUICK_ROUNDS = 20_000, 3
+REQUESTS, TOGETHER = 512, 64
+"""Number of requests with facts, and of those that an engine evaluates together."""
 WATCH = """
 import os, subprocess, sys
 process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
@@ -145,6 +148,67 @@ def alone(store: Path) -> dict[str, float]:
     return found
 
 
+def requested(store: Path) -> dict[str, float]:
+    """Measure what an engine does for requests with facts, without HTTP: seconds a request."""
+    import msgspec
+    from benchmarks.services.run import bodies
+
+    from tuppence.engine.columnar import Engine
+    from tuppence.facts.schema import Schema
+    from tuppence.feel.values import parse_date
+    from tuppence.plan.plan import make_plan
+    from tuppence.rules.files import read_rules
+    from tuppence.rules.ruleset import make_ruleset
+    from tuppence.services.bodies import decoded
+    from tuppence.services.rules_engine.messages import evaluations_type
+    from tuppence.usecases.serving.answering import evaluate_submitted
+    from tuppence.usecases.serving.messages import Request
+
+    schema, date = Schema(), parse_date(NEXT_DAY)
+    assert date is not None
+    decoder = msgspec.json.Decoder(evaluations_type(schema))
+    given = [text.encode() for text in bodies(store, REQUESTS)]
+    rulesets = {
+        "60 plain rules": made.ruleset(60),
+        "the catalogue": make_ruleset(read_rules(CATALOGUE, schema).usable()),
+    }
+    found = {}
+    for name, ruleset in rulesets.items():
+        engine = Engine(make_plan(ruleset, date, schema))
+
+        def work(engine: Engine = engine) -> None:
+            for start in range(0, len(given), TOGETHER):
+                read = [decoded(body, decoder) for body in given[start : start + TOGETHER]]
+                requests = [Request((), tuple(one.facts)) for one in read]
+                evaluate_submitted(engine, requests, schema)
+
+        work()
+        found[name] = cpu(work) / len(given)
+    return found
+
+
+def interpreted(store: Path) -> float:
+    """Measure the interpreter on a rule that does not fit columns: seconds a customer."""
+    from tuppence.adapters.embedded.fact_store import FactStore
+    from tuppence.engine.columnar import Engine
+    from tuppence.feel.values import parse_date
+    from tuppence.plan.plan import make_plan
+    from tuppence.rules.checking import check_rule
+    from tuppence.rules.domain import load_definitions
+    from tuppence.rules.rule import Message, Rule
+    from tuppence.rules.ruleset import make_ruleset
+
+    facts, date = FactStore(store), parse_date(NEXT_DAY)
+    assert date is not None
+    rule = Rule("odd", "tip", "odd", 'string(count(payments)) = "1"', "1", Message("x", "x"))
+    checked, _ = check_rule(rule, facts.schema, load_definitions())
+    engine = Engine(make_plan(make_ruleset([checked]), date, facts.schema))
+    batch = facts.read(facts.partitions()[0][0]).slice(0, 100)
+    pairs = [(customer, 0) for customer in range(100)]
+    engine.interpret(batch, pairs)
+    return cpu(lambda: engine.interpret(batch, pairs)) / 100
+
+
 def quick(store: Path) -> dict[str, float]:
     """Measure the shipped catalogue, and return the figures by what they are."""
     from tuppence.adapters.embedded.fact_store import FactStore
@@ -156,6 +220,8 @@ def quick(store: Path) -> dict[str, float]:
     night = nights(store)
     say("single customers")
     one = alone(store)
+    say("requests")
+    asked = requested(store)
     say("previews")
     kept = previews(store, QUICK_ROUNDS)
     say("commands")
@@ -184,6 +250,11 @@ def quick(store: Path) -> dict[str, float]:
         "facts on disk, a transaction (bytes)": size / rows,
         "catalogue, one customer alone (ms, CPU)": 1000 * one["1"],
         "catalogue, a customer of 25 (ms, CPU)": 1000 * one["25"],
+        **{
+            f"a request with facts, {rules} (us, CPU)": 1e6 * seconds
+            for rules, seconds in asked.items()
+        },
+        "a rule that does not fit columns, a customer (ms, CPU)": 1000 * interpreted(store),
         "preview in memory, a plain rule, 1,000 customers (ms)": 1e6
         * kept[f"memory {PLAIN_RULE}"]
         / customers,

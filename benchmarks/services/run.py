@@ -170,13 +170,13 @@ def engine(platform: Platform, store: Path, folder: Path) -> dict[str, Any]:
     return found
 
 
-def bodies(store: Path) -> list[str]:
+def bodies(store: Path, most: int = 5_000) -> list[str]:
     """Return requests with the facts of one customer each, limited to the last 180 transactions."""
     facts = FactStore(store)
     name = facts.partitions()[0][0]
     batch = facts.read(name)
     made_: list[str] = []
-    for number in range(min(len(batch), 5_000)):
+    for number in range(min(len(batch), most)):
         one = batch.slice(number, number + 1)
         rows = int(one.transactions.offsets[-1])
         last = (max(0, rows - 180), rows)

@@ -46,11 +46,14 @@ class Derived(NamedTuple):
 
     Attributes:
         balances: Balance of each account, in minor units.
+        transactions: The derived fields of its transactions, as far as the batch has what they are
+            derived from; None if no rule reads transactions.
         streams: The fields of `STREAMS`; None if no rule reads them.
         forecasts: The fields of `FORECASTS` of each account; none if no rule reads them.
     """
 
     balances: Array
+    transactions: Mapping[str, Column] | None
     streams: Table | None
     forecasts: Mapping[str, Column]
 
@@ -101,9 +104,18 @@ def customer_context(
         peers = compare_with_peers(compared_one, as_of.day, batch.census)
         customer |= _feel_row(peers, _AMONG_PEERS_FIELDS, digits)
     found: Row = {}
-    if not _OF_TRANSACTIONS.isdisjoint(names):
-        compared = compare_at_merchants(_spent(one.transactions, booked), noticeable)
-        found |= _transactions(one, accounts, compared, digits)
+    if reads_transactions(names):
+        if derived is None or derived.transactions is None:
+            compared = compare_at_merchants(_spent(one.transactions, booked), noticeable)
+            rows = _by_comparison(one, accounts, compared, digits)
+        else:
+            rows = _rows({**one.transactions.columns, **derived.transactions}, booked, digits)
+        payments, receipts = _split(rows)
+        found |= {
+            "transactions": Rows(rows, _TRANSACTION_FIELDS),
+            "payments": Rows(payments, _TRANSACTION_FIELDS),
+            "receipts": Rows(receipts, _TRANSACTION_FIELDS),
+        }
     if streams:
         if derived is None or derived.streams is None:
             minor = _in_minor_units(one.transactions, booked)
@@ -120,10 +132,15 @@ def customer_context(
     return {"customer": customer, "accounts": Rows(accounts, _ACCOUNT_FIELDS), **found}
 
 
-def _transactions(
+def reads_transactions(names: Collection[str]) -> bool:
+    """Return whether rules that contain some names read transactions."""
+    return not _OF_TRANSACTIONS.isdisjoint(names)
+
+
+def _by_comparison(
     one: FactBatch, accounts: Sequence[Row], compared: Sequence[AtMerchant], digits: int
-) -> Row:
-    """Return the collections of transactions of one customer, the first of which are booked.
+) -> list[Row]:
+    """Return the booked transactions of one customer by the reference implementation.
 
     Args:
         one: The facts of the customer.
@@ -137,12 +154,7 @@ def _transactions(
         row["account type"] = types[row["account"]]
         row.update(_feel_row(at_merchant, _AT_MERCHANT_FIELDS, digits))
     add_repeated_reference(transactions)
-    payments, receipts = _split(transactions)
-    return {
-        "transactions": Rows(transactions, _TRANSACTION_FIELDS),
-        "payments": Rows(payments, _TRANSACTION_FIELDS),
-        "receipts": Rows(receipts, _TRANSACTION_FIELDS),
-    }
+    return transactions
 
 
 _OF_TRANSACTIONS: Final = frozenset(

@@ -55,12 +55,20 @@ class DerivedTables:
             columns |= among_peers(self._batch, self._as_of)
         return replace(self._batch, customers=columns)
 
-    def of(self, customer: int, *, streams: bool) -> Derived:
-        """Return the derived facts of a customer by index, with streams and forecasts if wanted."""
+    def of(self, customer: int, *, transactions: bool, streams: bool) -> Derived:
+        """Return the derived facts of a customer by index.
+
+        Args:
+            customer: The index.
+            transactions: Whether to include those of transactions.
+            streams: Whether to include streams and forecasts.
+        """
         first, last = self._batch.accounts.offsets[customer : customer + 2].tolist()
+        one = self._batch.slice(customer, customer + 1)  # few customers are looked at in detail
         forecasts = self._forecasts if streams else {}
         return Derived(
             self._balances[first:last],
+            _of_transactions(one, _derivable(one)) if transactions else None,
             self._streams.table.slice(customer, customer + 1) if streams else None,
             {name: column.slice(first, last) for name, column in forecasts.items()},
         )
@@ -85,14 +93,32 @@ class DerivedTables:
         return Table(accounts.offsets, columns)
 
     def _transactions(self) -> Table:
-        accounts, transactions = self._batch.accounts, self._batch.transactions
-        columns = dict(transactions.columns)
-        if "account type" in self._fields:
-            own, kind = columns["account"], accounts.columns["type"]
-            type_of = np.append(kind.values, np.uint32(0))[self._batch.account_rows()]  # -1: null
-            columns["account type"] = Column(FieldType.TEXT, type_of[own.values], kind.dictionary)
-        if "repeated" in self._fields:
-            columns["repeated"] = Column(FieldType.BOOLEAN, repeated(transactions))
-        if not AT_MERCHANTS.isdisjoint(self._fields):
-            columns |= at_merchants(self._batch)
-        return Table(transactions.offsets, columns)
+        transactions = self._batch.transactions
+        derived = _of_transactions(self._batch, self._fields)
+        return Table(transactions.offsets, {**transactions.columns, **derived})
+
+
+def _of_transactions(batch: FactBatch, fields: Collection[str]) -> dict[str, Column]:
+    """Return those derived columns of transactions that are among some fields."""
+    accounts, transactions = batch.accounts, batch.transactions
+    columns: dict[str, Column] = {}
+    if "account type" in fields:
+        own, kind = transactions.columns["account"], accounts.columns["type"]
+        type_of = np.append(kind.values, np.uint32(0))[batch.account_rows()]  # -1: null
+        columns["account type"] = Column(FieldType.TEXT, type_of[own.values], kind.dictionary)
+    if not AT_MERCHANTS.isdisjoint(fields):
+        columns |= at_merchants(batch)
+    if "repeated" in fields:
+        columns["repeated"] = Column(FieldType.BOOLEAN, repeated(transactions))
+    return columns
+
+
+def _derivable(batch: FactBatch) -> frozenset[str]:
+    """Return the derived fields of transactions that follow from the columns of a batch."""
+    given = batch.transactions.columns.keys()
+    fields = {"account type"}
+    if "merchant" in given:
+        fields.add("repeated")
+    if given >= {"category", "merchant", "type"}:
+        fields |= AT_MERCHANTS
+    return frozenset(fields)

@@ -1,6 +1,7 @@
 """Numbers the classes of a table's rows: values of a field that no filter distinguishes."""
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -136,7 +137,9 @@ class TableClasses:
         if math.prod(rooms) >= MAX_KEYS:
             return False
         self._rooms = rooms
+        self._room_of = np.array(rooms, np.int64)
         self._strides = np.cumprod([1, *rooms], dtype=np.int64)[:-1]
+        self._stride_of: list[int] = self._strides.tolist()
         self._first_words = np.cumsum([0, *rooms], dtype=np.int64)[:-1] * self._width
         self._words = np.zeros(sum(rooms) * self._width + 1, np.int64)
         self._written = [0] * len(self._known)
@@ -167,7 +170,7 @@ class TableClasses:
         first_place = first_boundary = 0
         order, first_day = -1, 0
         for place, dimension in enumerate(self._wanted.dimensions):
-            field, stride = dimension.field, int(self._strides[place])
+            field, stride = dimension.field, self._stride_of[place]
             if dimension.relative is not None:
                 column = table.columns[field]
                 is_number = field in self._number_at
@@ -196,7 +199,7 @@ class TableClasses:
             _records(relative, RELATIVE),
             np.concatenate([*customer_values, end]),
             self._strides,
-            np.array(self._rooms, np.int64),
+            self._room_of,
             self._first_words,
             self._words,
             self._width,
@@ -318,7 +321,9 @@ _BOOLEANS: Final = (False, True, None)
 
 def _records(rows: Sequence[tuple[int, ...]], kind: Any) -> Array:
     """Return rows of integers as records; numpy takes longer to convert tuples one by one."""
-    records: Array = np.array(rows, np.int64).reshape(-1, len(kind.names)).view(kind).ravel()
+    width = len(kind.names)
+    numbers = np.fromiter(itertools.chain.from_iterable(rows), np.int64, len(rows) * width)
+    records: Array = numbers.view(kind)
     return records
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tuppence.derived.context import Derived, customer_context
+from tuppence.derived.context import Derived, customer_context, reads_transactions
 from tuppence.derived.tables import DerivedTables
 from tuppence.engine.binding import Binding, Bindings, BoundInputs, texts_of_constants
 from tuppence.engine.kernel.compute import compute
@@ -211,13 +211,15 @@ class Engine:
         """Return the facts of a customer that some rules read, with what the batch derived."""
         planned = [self.plan.rules[rule] for rule in rules]
         streams = any(rule.reads_streams for rule in planned)
+        names = frozenset[str]().union(*(rule.names for rule in planned))
+        transactions = reads_transactions(names)
         return customer_context(
             facts,
             customer,
             self.plan.as_of,
             streams=streams,
-            derived=bound.derived(customer, streams=streams),
-            names=frozenset().union(*(rule.names for rule in planned)),
+            derived=bound.derived(customer, transactions=transactions, streams=streams),
+            names=names,
         )
 
 
@@ -274,10 +276,11 @@ class BoundPlan:
         """Return the features of a customer, counted from the start of the last run."""
         return [float(value) for one in self._groups[:1] for value in one.features[:, customer]]
 
-    def derived(self, customer: int, *, streams: bool) -> Derived:
-        """Return the derived facts of a customer; streams and forecasts only if they are wanted."""
+    def derived(self, customer: int, *, transactions: bool, streams: bool) -> Derived:
+        """Return the derived facts of a customer, those that are wanted; see `DerivedTables.of`."""
         group = next(one for one in self._groups if one.start <= customer < one.stop)
-        return group.derived.of(customer - group.start, streams=streams)
+        place = customer - group.start
+        return group.derived.of(place, transactions=transactions, streams=streams)
 
     def run(self, start: int, stop: int) -> Outputs:
         """Run the program for the customers from `start` up to `stop`."""

@@ -1,5 +1,6 @@
 """Numbers of texts, by which registers and results hold them."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 
@@ -12,7 +13,8 @@ class TextNumbers:
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self.texts: list[str] = list(dict.fromkeys(texts))
-        self.numbers: dict[str, int] = {text: number for number, text in enumerate(self.texts)}
+        self.numbers: dict[str | None, int] = {None: 0}
+        self.numbers.update(zip(self.texts, itertools.count(), strict=False))
 
     def number(self, text: str) -> int:
         """Return the number of a text."""
@@ -25,7 +27,7 @@ class TextNumbers:
     def of_dictionary(self, texts: Sequence[str | None]) -> list[int]:
         """Return the number of each text of a dictionary; 0 for null."""
         known = self.numbers
-        for text in texts:
-            if text not in known and text is not None:
-                self.number(text)
-        return [known.get(text, 0) if text is not None else 0 for text in texts]
+        new = [text for text in dict.fromkeys(texts) if text is not None and text not in known]
+        known.update(zip(new, itertools.count(len(self.texts)), strict=False))
+        self.texts += new
+        return list(map(known.__getitem__, texts))

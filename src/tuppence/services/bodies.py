@@ -54,8 +54,21 @@ async def read_body(request: Request, decoder: "msgspec.json.Decoder[T]", limit:
         body += chunk
         if len(body) > limit:
             raise _too_large(limit)
+    return decoded(body, decoder)
+
+
+def decoded(body: bytes | bytearray, decoder: "msgspec.json.Decoder[T]") -> T:
+    """Return a body as a struct.
+
+    Args:
+        body: The bytes.
+        decoder: Decodes JSON into the struct, which forbids unknown fields.
+
+    Raises:
+        UserError: `request.body` if it is not JSON of that shape, or repeats a key.
+    """
     try:
-        decoded = decoder.decode(body)
+        found = decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserError("request.body", f"the body: {_place_first(str(error))}") from None
     try:
@@ -63,7 +76,7 @@ async def read_body(request: Request, decoder: "msgspec.json.Decoder[T]", limit:
     except _RepeatedKeyError as error:
         message = f"the body: the key {str(error)[:40]!r} occurs twice"
         raise UserError("request.body", message) from None
-    return decoded
+    return found
 
 
 def _too_large(limit: int) -> UserError:

@@ -15,6 +15,8 @@ from tests.generative.making import Maker, facts
 
 from tuppence import compiled
 from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.derived.context import customer_context
+from tuppence.derived.tables import DerivedTables
 from tuppence.engine import classes, columnar, reference, table_binding
 from tuppence.engine.columnar import BoundPlan, Engine, feature_values
 from tuppence.engine.explanation import explain
@@ -159,6 +161,18 @@ def test_pairs_that_others_interpret_are_put_beside_the_columns(
     assert found.results.data.tobytes() == wanted.results.data.tobytes()
     assert found.problems == wanted.problems
     assert asked == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 1), (3, 0), (3, 1)]
+
+
+def test_the_interpreter_sees_the_same_rows_with_what_columns_derive() -> None:
+    facts_ = facts(random.Random(3), 40, 60)
+    derived = DerivedTables(facts_, Date(TODAY), ())
+    for customer in range(len(facts_)):
+        given = derived.of(customer, transactions=True, streams=True)
+        found, wanted = (
+            customer_context(facts_, customer, Date(TODAY), streams=True, derived=one)
+            for one in (given, None)
+        )
+        assert repr(found) == repr(wanted)
 
 
 def test_rows_of_tables_that_a_rule_does_not_read_leave_it_in_columns() -> None:

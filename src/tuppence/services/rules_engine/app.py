@@ -296,6 +296,9 @@ class _RulesEngine:
         return await _with_timeout(answer, timeout)
 
     async def _begin_in_time(self, http: HttpRequest) -> None:
+        begun = self._beginning
+        if begun is not None and begun.done() and not begun.exception():
+            return
         timeout = read_timeout(http, self._timeout)
         await _with_timeout(self.begin(), timeout)
 
