@@ -1,15 +1,16 @@
 """The command `tuppence load`."""
 
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tuppence.bootstrap.local import fact_database, open_store
+from tuppence.bootstrap.local import fact_database, open_store, store_at
 from tuppence.cli.changing import waiting
-from tuppence.cli.output import Store, date_option, echo, track
+from tuppence.cli.output import Store, date_option, echo, progress, track
 from tuppence.errors import UserError
-from tuppence.usecases.copy_facts import Agreement, dump_facts, load_facts
+from tuppence.usecases.copy_facts import Agreement, dump_facts, load_facts, share_facts
 
 
 def register(program: typer.Typer) -> None:
@@ -23,7 +24,10 @@ def register(program: typer.Typer) -> None:
     def load(
         ctx: typer.Context,
         store: Store,
-        to: Annotated[str | None, typer.Option(help="Load into this database.")] = None,
+        to: Annotated[
+            str | None,
+            typer.Option(help="Load into this database, or into the store at this address."),
+        ] = None,
         from_: Annotated[
             str | None, typer.Option("--from", help="Load from this database into the store.")
         ] = None,
@@ -41,6 +45,9 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """Load the facts of a store into PostgreSQL, or back; all of them, or none.
 
+        They can also be loaded into a store at an address, such as s3://bucket/store, that a
+        cluster evaluates. Many machines may do so at the same time; each adds what it has.
+
         Loading the same facts again changes nothing. Consents of the store are loaded with them. In
         a database every customer has a consent, so give the dates of the consent to record for new
         customers who have none in the store.
@@ -55,6 +62,8 @@ def register(program: typer.Typer) -> None:
                 copy.make(database.schema(), *waiting(ctx)) as facts,
             ):
                 count = dump_facts(database, facts, copy.consents)
+        elif to is not None and not to.startswith(("postgresql://", "postgres://")):
+            count = _share(store, to)
         else:
             if consent_from is None or consent_until is None:
                 message = "say with --consent-from and --consent-until when the consent holds"
@@ -73,3 +82,12 @@ def register(program: typer.Typer) -> None:
                 )
         seconds = time.monotonic() - began
         echo(f"{count:,} transactions in {seconds:.1f} s ({count / max(seconds, 0.001):,.0f}/s)")
+
+
+def _share(store: Path, address: str) -> int:
+    """Add the facts of a store to one at an address, and return how many transactions it has."""
+    there, here = store_at(address), open_store(store)
+    with progress() as bar:
+        total = sum(count for _, count in here.facts().partitions())
+        task = bar.add_task("customers", total=total, unit="customers", per_step=1)
+        return share_facts(here, there, lambda customers: bar.advance(task, customers))
