@@ -16,12 +16,12 @@ import io
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version as version_of
 from typing import Any, Final
 
 import msgspec
 import polars as pl
 
-from tuppence import __version__
 from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.manifest import Manifest, encode_manifest
@@ -41,6 +41,7 @@ from tuppence.usecases.ledger import RunRecord, Tally, WorkItem
 from tuppence.usecases.part_night import DoPart, PartProblem, evaluate_part
 
 LATEST: Final = f"{layout.RUNS}/latest.json"
+_VERSION: Final = version_of("tuppence")
 _READERS: Final = 16
 """Number of objects that are read at the same time."""
 _CORRUPT: Final = "the same rules as of the same day make them again, after the folder is removed"
@@ -149,7 +150,7 @@ class AddressNights:
         Raises:
             UserError: Another run has begun since.
         """
-        return AddressPart(str(self._objects), self._current(run_id).folder, __version__)
+        return AddressPart(str(self._objects), self._current(run_id).folder, _VERSION)
 
     def _current(self, run_id: str) -> Night:
         night, _ = latest_night(self._objects)
@@ -177,8 +178,8 @@ class AddressPart(msgspec.Struct, frozen=True):
         Raises:
             UserError: The address cannot be reached; a later try may succeed.
         """
-        if self.version != __version__:
-            message = f"a worker has version {__version__}, and the run is of {self.version}"
+        if self.version != _VERSION:
+            message = f"a worker has version {_VERSION}, and the run is of {self.version}"
             return PartProblem("run.version", message, "give all machines the same version")
         try:
             return _open_night(self.address, self.folder).do(part.partition)

@@ -1,11 +1,13 @@
 """Objects below an address such as s3://bucket/store, gs://…, az://… or file:///shared/store.
 
 The library retries what fails for a while, with growing pauses. Credentials come from where the
-machine has them: the environment, a role of the container, or an identity of the cluster.
+machine has them: the environment, a role of the container, or an identity of the cluster. Without
+TLS nothing is sent, unless AWS_ALLOW_HTTP=true says that it may be: to an emulator on loopback.
 """
 
 import contextlib
 import datetime
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -38,7 +40,6 @@ _RETRIES: "Final[RetryConfig]" = {
         "base": 2,
     },
 }
-_CLIENT: "Final[ClientConfig]" = {"timeout": "60s", "connect_timeout": "5s"}
 _LONGEST: Final = 200
 """Maximum length of a reason in an error."""
 
@@ -57,9 +58,14 @@ class Objects:
         self._address = address.rstrip("/")
         parts = urlsplit(address)
         self._folder = Path(unquote(parts.path)) if parts.scheme == "file" else None
+        client: ClientConfig = {
+            "timeout": "60s",
+            "connect_timeout": "5s",
+            "allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true",
+        }
         try:
             self._store = (
-                from_url(self._address, client_options=_CLIENT, retry_config=_RETRIES)
+                from_url(self._address, client_options=client, retry_config=_RETRIES)
                 if self._folder is None
                 else from_url(self._address, mkdir=True)
             )
