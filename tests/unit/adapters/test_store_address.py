@@ -258,7 +258,7 @@ def test_writers_that_are_overtaken_start_again_from_the_new_facts(tmp_path: Pat
 
 
 def test_facts_that_no_manifest_names_are_removed_when_nobody_can_need_them(tmp_path: Path) -> None:
-    """What a night evaluates stays, and what a writer has just put."""
+    """The facts of a night stay, and those that a writer has just put."""
     place = AddressPlace(Objects(f"file://{tmp_path}/shared"))
     store = FactStore.create(place, Schema())
     row = {"booking date": 20_000, "amount": -1}

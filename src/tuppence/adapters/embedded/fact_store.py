@@ -9,14 +9,12 @@ Compacting merges the segments of a partition into one. Segments that the manife
 stay until the next change, so that a reader that has already started rarely has to start again.
 """
 
-import functools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Final
 
 import msgspec
-import numpy as np
 import polars as pl
 
 from tuppence.adapters.embedded import layout
@@ -38,18 +36,16 @@ from tuppence.adapters.embedded.manifest import (
     is_checked,
     name_content,
 )
-from tuppence.adapters.embedded.partition_rows import split
-from tuppence.adapters.embedded.place import FolderPlace, Place
+from tuppence.adapters.embedded.partition_rows import by_customers, split
+from tuppence.adapters.embedded.place import FolderPlace, Place, changing
 from tuppence.adapters.embedded.segments import Segments, is_in_files
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
-from tuppence.facts.coded import batch_from, coded, customer_of_account, ordered
+from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.imported import Import, Taken
 from tuppence.facts.rows import Counts, Rows, columns
 from tuppence.facts.schema import Schema
 
-P = ParamSpec("P")
-T = TypeVar("T")
 PARTITION_SIZE: Final = 50_000
 """Maximum number of customers of a partition."""
 PART_ROWS: Final = 500_000
@@ -61,22 +57,6 @@ _KEYS: Final = frozenset({"account", "id", "sequence", "booking date"})
 def is_store(root: Path) -> bool:
     """Return whether there is a store in a folder, which may be missing."""
     return (root / layout.FACTS / layout.MANIFEST).exists()
-
-
-def _changing(
-    method: Callable[Concatenate["FactStore", P], T],
-) -> Callable[Concatenate["FactStore", P], T]:
-    """Return a method that starts from the newest manifest, as one change; see `Place.change`."""
-
-    @functools.wraps(method)
-    def change(self: "FactStore", /, *arguments: P.args, **options: P.kwargs) -> T:
-        def step() -> T:
-            self.reload()
-            return method(self, *arguments, **options)
-
-        return self.place.change(step)
-
-    return change
 
 
 class FactStore:
@@ -206,16 +186,7 @@ class FactStore:
     def whole_customers(self, most: int) -> Iterator[Rows]:
         """Yield all rows of some customers at a time, at most of so many."""
         for partition in self._manifest.partitions:
-            content = self._segments.merge(partition)
-            plain = content.plain_transactions()
-            owner = customer_of_account(content)[content.transactions["account"].to_numpy()]
-            ids = content.customers["id"]
-            for start in range(0, len(ids), most):
-                first, last = np.searchsorted(owner, [start, start + most]).tolist()
-                accounts = content.accounts.filter(
-                    pl.col("customer").is_in(ids[start : start + most].implode())
-                )
-                yield Rows(content.customers[start : start + most], accounts, plain[first:last])
+            yield from by_customers(self._segments.merge(partition), most)
 
     def owners(self) -> pl.DataFrame:
         """Return all accounts: `id`, `customer`, the customer's `currency`."""
@@ -267,7 +238,7 @@ class FactStore:
         contents = map(self._segments.read, history_segments(self._manifest))
         return len(self._manifest.imports), sum(one.transactions.height for one in contents)
 
-    @_changing
+    @changing
     def replace_import(
         self, number: int, taken: Taken | None, customers: Sequence[str], rows: Rows
     ) -> None:
@@ -289,7 +260,7 @@ class FactStore:
 
     # -- changing the facts ----------------------------------------------------------------------
 
-    @_changing
+    @changing
     def append(
         self,
         rows: Rows,
@@ -323,7 +294,7 @@ class FactStore:
             self._commit(manifest)
         return counts
 
-    @_changing
+    @changing
     def append_all(self, parts: Iterable[Rows], partition_size: int = PARTITION_SIZE) -> None:
         """Append several parts, see `append`: all of them or, on error, none."""
         manifest = self._manifest
@@ -331,7 +302,7 @@ class FactStore:
             manifest, _ = append_rows(manifest, rows, partition_size, self._segments)
         self._commit(without_history(manifest))
 
-    @_changing
+    @changing
     def add_partitions(self, parts: Iterable[Rows]) -> None:
         """Add new customers, each part as a partition; all of them or, on error, none."""
         manifest = self._manifest
@@ -346,7 +317,7 @@ class FactStore:
             )
         self._commit(manifest)
 
-    @_changing
+    @changing
     def erase(self, customer_id: str) -> None:
         """Erase a customer with their accounts and transactions from all files.
 
@@ -360,7 +331,7 @@ class FactStore:
         manifest = without_customer(self._manifest, customer_id, accounts.to_list(), self._segments)
         self._replace(home, others, manifest)
 
-    @_changing
+    @changing
     def remove(self, customer_id: str, transactions: Collection[str]) -> int:
         """Remove transactions of a customer by identifier, and return how many were found."""
         home = self._home(customer_id)
@@ -374,7 +345,7 @@ class FactStore:
             self._replace(home, left, self._manifest)
         return rows.height - kept.height
 
-    @_changing
+    @changing
     def compact(self) -> None:
         """Merge the segments of each partition into one, with a file for each 500 customers."""
         partitions = tuple(
@@ -387,7 +358,7 @@ class FactStore:
         facts = (segment for p in self._manifest.partitions for segment in p.segments)
         return frozenset(s.name for s in (*facts, *history_segments(self._manifest)))
 
-    @_changing
+    @changing
     def remove_unnamed(self) -> None:
         """Remove the segments that the manifest no longer names."""
         self.place.remove(self.segment_names())

@@ -1,9 +1,10 @@
 """The place where the facts of a store are kept: a folder of this machine, or one at an address."""
 
+import functools
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.files import (
@@ -23,6 +24,7 @@ from tuppence.adapters.embedded.manifest import (
 )
 from tuppence.errors import UserError
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -74,6 +76,33 @@ class Place(Protocol):
     def remove(self, kept: Collection[str]) -> None:
         """Remove all segments but those named, as far as no other writer can need them."""
         ...
+
+
+class Placed(Protocol):
+    """Facts in a place, read from one version of its manifest."""
+
+    place: Place
+
+    def reload(self) -> None:
+        """Read the newest manifest."""
+        ...
+
+
+S = TypeVar("S", bound=Placed)
+
+
+def changing(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
+    """Return a method that starts from the newest manifest, as one change; see `Place.change`."""
+
+    @functools.wraps(method)
+    def change(self: S, /, *arguments: P.args, **options: P.kwargs) -> T:
+        def step() -> T:
+            self.reload()
+            return method(self, *arguments, **options)
+
+        return self.place.change(step)
+
+    return change
 
 
 class FolderPlace:
