@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
+import polars as pl
+
 from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.files import (
     disk_errors,
@@ -67,6 +69,10 @@ class Place(Protocol):
         Raises:
             OSError: They cannot be read.
         """
+        ...
+
+    def remembered(self, key: tuple[str, str], read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        """Return a table of a segment, by the names of both, which may have been read before."""
         ...
 
     def write_files(self, name: str, files: Mapping[str, bytes]) -> None:
@@ -152,6 +158,10 @@ class FolderPlace:
     def read_files(self, segment: Segment, names: Collection[str]) -> dict[str, bytes]:
         """Return the bytes of some files of a segment."""
         return {name: read_file(self._folder / segment.name / name) for name in names}
+
+    def remembered(self, key: tuple[str, str], read: Callable[[], pl.DataFrame]) -> pl.DataFrame:  # noqa: ARG002
+        """Return a table as it is on the disk now."""
+        return read()
 
     def write_files(self, name: str, files: Mapping[str, bytes]) -> None:
         """Write a folder, unless it is there."""

@@ -5,6 +5,7 @@ customer can be read without the others. At an address there is a file for each 
 that a night fetches only those that its rules read.
 """
 
+import functools
 import hashlib
 import io
 import zlib
@@ -119,7 +120,15 @@ class Segments:
 
     def table(self, partition: Partition, table: str) -> pl.DataFrame:
         """Return the customers or accounts of a partition."""
-        frames = [getattr(self.read(segment, table), table) for segment in partition.segments]
+
+        def of(segment: Segment) -> pl.DataFrame:
+            frame: pl.DataFrame = getattr(self.read(segment, table), table)
+            return frame
+
+        frames = [
+            self._place.remembered((one.name, table), functools.partial(of, one))
+            for one in partition.segments
+        ]
         rows: pl.DataFrame = pl.concat(frames)
         return rows.unique("id", keep="last", maintain_order=True)
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Mapping
 from itertools import accumulate
 from typing import Final, TypeVar
 
+import polars as pl
+
 from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.manifest import (
     Manifest,
@@ -47,6 +49,7 @@ class AddressPlace:
     def __init__(self, objects: Objects, manifest: str = MANIFEST) -> None:
         self._objects = objects
         self._manifest = manifest
+        self._tables: dict[tuple[str, str], pl.DataFrame] = {}
 
     def __str__(self) -> str:
         return str(self._objects)
@@ -96,6 +99,12 @@ class AddressPlace:
         ranges = [(starts[name], starts[name] + segment.checksums[name][0]) for name in wanted]
         parts = self._objects.ranges(f"{layout.FACTS}/{segment.name}", ranges)
         return dict(zip(wanted, parts, strict=True))
+
+    def remembered(self, key: tuple[str, str], read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        """Return a table, fetched once: a writer asks for all customers again and again."""
+        if key not in self._tables:
+            self._tables[key] = read()
+        return self._tables[key]
 
     def write_files(self, name: str, files: Mapping[str, bytes]) -> None:
         """Put a segment; its name says what it holds, so one that is there becomes a newer one."""
