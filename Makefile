@@ -11,9 +11,9 @@ export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help run platform aws-local rehearsal cdk functions test test-quick test-long lint check model \
   conformance fuzz audit dist site bench bench-feed bench-quick hooks format lock docs clean
 
-# As many processes as there are cores. All tests of a file run in one of them, so they share its
-# servers. Where CI is set, the tests measure coverage and fail below the bound in pyproject.toml.
-PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+# One process more than there are cores: see conftest.py. All tests of a file run in one of them, so
+# they share its servers. Where CI is set, tests measure coverage and fail below pyproject.toml's bound.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 COVERAGE := $(if $(CI),--cov --cov-report=term-missing:skip-covered)
 
 help:  ## list the commands
@@ -109,7 +109,7 @@ docs: .venv/.ready  ## write the generated pages and the README's pictures
 lock: | $(UV)  ## resolve the dependencies again into requirements/
 	printf 'uv\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-header --quiet -o requirements/uv.txt
-	$(UV) pip compile pyproject.toml --extra relay --extra feed --extra aws --extra cluster --extra otel --group dev --universal \
+	$(UV) pip compile pyproject.toml --extra relay --extra team --extra aws --extra cluster --extra otel --group dev --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/dev.txt
 	$(UV) pip compile pyproject.toml --extra engine --extra aws --extra otel --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/engine.txt

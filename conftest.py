@@ -10,23 +10,26 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+from coverage import Coverage
 from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from tests.program import program
 
 ROOT = Path(__file__).parent
 ORDER = (
-    *("tests/unit/engine/test_columnar", "tests/integration/test_aws", "tests/unit/bankdata"),
+    *("tests/e2e/test_run.py", "tests/integration/test_aws", "tests/unit/bankdata"),
     *("tests/integration", "tests/e2e", "tests/contract", ".md", "tests/generative", ""),
 )
-"""Parts of paths in the order of the tests. The first file compiles the kernel. Beside it another
-process begins the longest file, which needs the kernel only later, or others that never do."""
+"""Parts of paths in the order of the tests. The first file compiles the loops. Beside it other
+processes begin the longest file, which needs the loops only later, and files that never do."""
+MEASURED = ("tests/unit/", "tests/spec/", "tests/contract/")
+"""Beginnings of the paths of tests whose coverage counts."""
 
 
 class ConsoleParser(CodeBlockParser):
@@ -135,6 +138,24 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run what takes longest first, so that all processes end at about the same time."""
     items.sort(key=lambda item: next(n for n, part in enumerate(ORDER) if part in item.nodeid))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one process more than there are cores, as tests also wait: for servers and disks."""
+    return min(os.cpu_count() or 1, 8) + 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure coverage only in tests of single parts: it doubles the time that Python takes."""
+    coverage = Coverage.current()
+    if coverage is None or item.nodeid.startswith(MEASURED):
+        return (yield)
+    coverage.stop()
+    try:
+        return (yield)
+    finally:
+        coverage.start()
 
 
 pytest_collect_file = Sybil(

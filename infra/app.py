@@ -40,9 +40,8 @@ def build(app: cdk.App, environment: Environment) -> None:
     cdk.Tags.of(app).add("environment", environment.name)
 
 
-def main() -> None:
-    """Write the templates."""
-    arguments = sys.argv[1:]
+def main(*arguments: str) -> None:
+    """Write the templates of an environment: its name, and the folder for them."""
     app = cdk.App(outdir=arguments[1] if len(arguments) > 1 else None, context=FEATURES)
     name = arguments[0] if arguments else app.node.try_get_context("env") or "dev"
     repository = name if "/" in name else app.node.try_get_context("repository")
@@ -59,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -16,6 +16,8 @@ RULESETS: Final = "rulesets/????????????????.json"
 """Pattern of the keys of rulesets: 16 digits of their digest."""
 CURRENT: Final = "rulesets/current"
 """Key of the object that names the ruleset published last."""
+MODELS: Final = ("models/????????????????.json", "models/current")
+"""Patterns of the keys of models of the order of feeds, and of the object that names one."""
 
 
 def function_role(scope: Construct, label: str, group: logs.ILogGroup) -> iam.Role:
@@ -65,6 +67,12 @@ def grant_rulesets(grantee: iam.IGrantable, data: Data) -> None:
         grant(grantee, data.rulesets.arn_for_objects(key), "s3:GetObject")
     grant(grantee, data.rulesets.bucket_arn, "s3:ListBucket")
     grant(grantee, data.key.key_arn, "kms:Decrypt")
+
+
+def grant_models(grantee: iam.IGrantable, data: Data) -> None:
+    """Allow reading models beside rulesets, to a role that may read those."""
+    for key in MODELS:
+        grant(grantee, data.rulesets.arn_for_objects(key), "s3:GetObject")
 
 
 def grant_table(grantee: iam.IGrantable, data: Data, table: dynamodb.ITable, *actions: str) -> None:

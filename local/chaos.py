@@ -167,9 +167,9 @@ def publish(platform: Platform, digest: str) -> None:
     tuppence("rules", "publish", *given)
 
 
-def two_rulesets(platform: Platform, store: Path) -> tuple[Ruleset, Ruleset]:
-    """Store and return two rulesets: the catalogue, and the catalogue without its first rule."""
-    checked = read_rules(ROOT / "catalogue", FactStore(store).schema).usable()
+def two_rulesets(platform: Platform, store: Path, rules: Path) -> tuple[Ruleset, Ruleset]:
+    """Store and return two rulesets: the rules of a folder, and those without the first one."""
+    checked = read_rules(rules, FactStore(store).schema).usable()
     first, second = make_ruleset(checked), make_ruleset(checked[1:])
     for ruleset in (first, second):
         RulesetDirectory(platform.rulesets).put(ruleset)
@@ -217,7 +217,7 @@ def main() -> int:
         with Platform(Path(folder) / "services") as platform:
             consent = ("--consent-from", "2026-01-01", "--consent-until", "2099-01-01")
             tuppence("load", "--store", store, "--to", platform.database, *consent)
-            first, second = two_rulesets(platform, store)
+            first, second = two_rulesets(platform, store, ROOT / "catalogue")
             expected = {r.digest: expectation(store, r) for r in (first, second)}
             publish(platform, first.digest)
             platform.wait_until_ready()

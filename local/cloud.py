@@ -60,8 +60,8 @@ LACKING: Final = frozenset(
 are left out, too."""
 
 
-def synthesise(environment: str, folder: Path) -> None:
-    """Write the templates of an environment.
+def synthesise(*program: str | Path) -> None:
+    """Run a program that writes templates, such as `-m infra.app dev FOLDER`.
 
     Raises:
         MissingError: The packages of the infrastructure are not installed.
@@ -74,9 +74,9 @@ def synthesise(environment: str, folder: Path) -> None:
         )
     (ROOT / "build/functions").mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [python, "-m", "infra.app", environment, folder],
+        [python, *program],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": "src"},
+        env=os.environ | {"PYTHONPATH": "src:."},
         capture_output=True,
         text=True,
         check=False,
@@ -146,7 +146,7 @@ class Cloud:
         )
         self._open.enter_context(mock.patch.dict(os.environ, {**self.environment, **self.further}))
         templates = self.folder / "templates"
-        synthesise("local", templates)
+        synthesise("-m", "infra.app", "local", templates)
         self._upload(templates)
         for stack in ("network", "data", "migration", "services", "feed", "take-in"):
             self._deploy(templates, stack, {})

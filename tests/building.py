@@ -44,7 +44,7 @@ score: 40
 when: count(distinct values(for account in accounts return account.type + "s")) > 1
 message: {title: Several kinds, body: You have several kinds of accounts.}
 """
-"""A rule that is no column, so that several processes share a run, and not several threads."""
+"""A rule that is no column, so that the interpreter evaluates it, in several processes."""
 
 
 @functools.cache

@@ -7,7 +7,14 @@ from tuppence.derived.context import customer_context
 from tuppence.derived.tables import DerivedTables
 from tuppence.facts.batch import FactBatch, Table
 from tuppence.facts.currency import minor_digits
-from tuppence.facts.schema import AT_MERCHANTS, COLLECTIONS, FORECASTS, STREAMS, UNUSUAL
+from tuppence.facts.schema import (
+    AMONG_PEERS,
+    AT_MERCHANTS,
+    COLLECTIONS,
+    FORECASTS,
+    STREAMS,
+    UNUSUAL,
+)
 from tuppence.facts.values import feel_values
 from tuppence.feel.values import Date
 
@@ -29,7 +36,7 @@ def rows_of(table: Table, names: list[str], batch: FactBatch, customer: int) -> 
 def assert_same(batch: FactBatch, as_of: Date) -> Counter[str]:
     """Compare all customers; return how many streams of each state, and forecasts, there were."""
     seen: Counter[str] = Counter()
-    tables = DerivedTables(batch, as_of, FORECASTS | AT_MERCHANTS | UNUSUAL)
+    tables = DerivedTables(batch, as_of, FORECASTS | AT_MERCHANTS | UNUSUAL | AMONG_PEERS)
     streams, accounts = tables.table("streams"), tables.table("accounts")
     transactions, customers = tables.table("transactions"), tables.customers().customers
     forecast_names = [*sorted(FORECASTS), "balance"]
@@ -48,10 +55,13 @@ def assert_same(batch: FactBatch, as_of: Date) -> Counter[str]:
         ]
         assert compared[: len(booked)] == booked
         digits = minor_digits(context["customer"]["currency"]) or 0
-        for name in UNUSUAL:
+        for name in UNUSUAL | AMONG_PEERS:
             own = customers[name].slice(customer, customer + 1)
             assert feel_values(own, 1, digits) == [context["customer"][name]], name
         seen["unusual category"] += context["customer"]["unusual category"] is not None
+        seen["above peers"] += context["customer"]["above peers"] is True
+        seen["not above peers"] += context["customer"]["above peers"] is False
+        seen["rise of many"] += sum(row["rise of many"] is not None for row in found)
         seen["unusual"] += sum(row["unusual"] is True for row in booked)
         seen["after trial"] += sum(row["after trial"] for row in booked)
         seen["duplicate"] += sum(row["duplicate"] for row in found)

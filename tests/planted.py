@@ -1,13 +1,15 @@
 """A synthetic population in which some cases are planted, each with the truth about it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from tuppence.bankdata.calibration import WEEKLY_SPENDING
 from tuppence.bankdata.synthetic import population
-from tuppence.facts.batch import FactBatch
+from tuppence.facts.batch import FactBatch, Table
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
@@ -15,6 +17,8 @@ from tuppence.feel.values import Date
 CARD: Final = {"type": "card"}
 REGULAR: Final = ("groceries", "eating out", "transport", "clothing", "entertainment")
 """Categories of purchases that most people make every month."""
+STANDOUTS: Final = ("category", "payment", "trial", "subscription")
+"""Kinds of cases that compare a person with their own past."""
 Row = dict[str, Any]
 
 
@@ -33,7 +37,13 @@ class Planted(NamedTuple):
 
 
 def planted(
-    customers: int, seed: int, last: Date, share: float, large: float = 0.0, months: int = 15
+    customers: int,
+    seed: int,
+    last: Date,
+    share: float,
+    large: float = 0.0,
+    months: int = 15,
+    kinds: Collection[str] = STANDOUTS,
 ) -> Planted:
     """Return a population with cases of each kind within the 30 days until `last`.
 
@@ -44,6 +54,7 @@ def planted(
         share: Share of customers for whom a case of each kind is planted.
         large: Share of purchases that are far larger than usual although nothing was planted.
         months: Number of months with transactions.
+        kinds: The kinds of cases.
     """
     ((_, rows),) = population(customers, seed, last, months, large)
     frame = rows.transactions
@@ -60,14 +71,14 @@ def planted(
     each = int(share * len(old))
     added: list[Row] = []
     cases: dict[str, frozenset[str]] = {}
-    for number, (kind, plant) in enumerate(PLANTS.items()):
+    for number, kind in enumerate(kinds):
         chosen = [old[place] for place in places[number * each : (number + 1) * each].tolist()]
         parts = frame.filter(pl.col("customer").is_in(chosen)).partition_by(
             "customer", as_dict=True
         )
         hit = set[str]()
         for (customer,), own in sorted(parts.items()):
-            made = list(plant(rng, own, last.day))
+            made = list(PLANTS[kind](rng, own, last.day))
             hit |= {str(customer)} if made else set()
             added += [{"account": f"{customer}-C", **row} for row in made]
         cases[kind] = frozenset(hit)
@@ -149,9 +160,37 @@ def _second_subscription(rng: np.random.Generator, own: pl.DataFrame, last: int)
             yield {"booking date": day, **what}
 
 
+def _much_more_than_others(rng: np.random.Generator, _: pl.DataFrame, last: int) -> Iterator[Row]:
+    """Yield purchases of eight months that come to five to eight times what people spend."""
+    category = str(rng.choice(("clothing", "eating out", "groceries", "transport")))
+    monthly = 100 * np.mean(WEEKLY_SPENDING[category]) * 52 / 12 * rng.uniform(5, 8)
+    for day in range(last - 240, last + 1, 6):
+        yield {"booking date": day, "amount": -round(monthly / 5), "category": category, **CARD}
+
+
+def with_raised_prices(found: Planted, raised: Mapping[str, float], until: Date) -> Planted:
+    """Return a population in which billers raised their prices in the month before a day.
+
+    Args:
+        found: The population.
+        raised: The factor by which each biller's prices rise.
+        until: The day after the month.
+    """
+    table = found.batch.transactions
+    days, merchant = (table.columns[name] for name in ("booking date", "merchant"))
+    amounts = table.columns["amount"].values.copy()
+    for name, factor in raised.items():
+        own = merchant.values == merchant.dictionary.index(name)
+        own &= (days.values >= until.day - 30) & (days.values < until.day + 30)
+        amounts[own] = np.rint(factor * amounts[own])
+    columns = {**table.columns, "amount": replace(table.columns["amount"], values=amounts)}
+    return found._replace(batch=replace(found.batch, transactions=Table(table.offsets, columns)))
+
+
 PLANTS: Final = {
     "category": _much_of_a_category,
     "payment": _slip_of_the_decimal_point,
     "trial": _trial,
     "subscription": _second_subscription,
+    "peers": _much_more_than_others,
 }

@@ -24,7 +24,6 @@ from typing import Final, NamedTuple
 import msgspec
 import psutil
 import psycopg
-from starlette.responses import Response
 
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parent.parent
@@ -43,16 +42,28 @@ from tuppence.results.result import CustomerResults, packed  # noqa: E402
 from tuppence.services.bodies import json_response  # noqa: E402
 from tuppence.services.feed.answers import feed_answer  # noqa: E402
 from tuppence.services.feed.app import FeedDependencies  # noqa: E402
-from tuppence.services.feed.tokens import add_key, customer_token, read_keys  # noqa: E402
-from tuppence.usecases.build_feed import Feed, feed_version, served_feed  # noqa: E402
-from tuppence.usecases.feed_ports import Kept, Person, ShownView, view_id  # noqa: E402
+from tuppence.services.feed.tokens import (  # noqa: E402
+    Verified,
+    add_key,
+    customer_of,
+    customer_token,
+    read_keys,
+)
+from tuppence.usecases.build_feed import (  # noqa: E402
+    Feed,
+    FeedRequest,
+    build_feeds,
+    feed_version,
+)
+from tuppence.usecases.feed_ports import ShownView, view_id  # noqa: E402
 from tuppence.usecases.record_events import Happened, record_events  # noqa: E402
 
 BATCH: Final = 100
 """Number of events of a batch."""
 TOGETHER: Final = 16
 """Number of feeds that are read together, as of requests that arrive together."""
-ROUNDS: Final = 3
+ROUNDS: Final = 5
+"""Number of times that each stage is measured."""
 CONNECTIONS: Final = 32
 COPIES: Final = 20_000
 """Number of customers whose states are measured."""
@@ -154,40 +165,68 @@ def _moved(row: CustomerResults, days: int) -> CustomerResults:
     return CustomerResults(row.customer_id, row.as_of + days, row.layout, data)
 
 
-def rate(count: int, run: Callable[[], object]) -> float:
-    """Return how often something happens in a second of CPU time: the best of some rounds."""
-    best = 0.0
+def used(run: Callable[[], object]) -> float:
+    """Return the CPU time that something takes, in seconds: the median of some rounds."""
+    rounds = []
     for _ in range(ROUNDS):
         start = time.process_time()
         run()
-        best = max(best, count / (time.process_time() - start))
-    return best
+        rounds.append(time.process_time() - start)
+    return statistics.median(rounds)
+
+
+def read_all(place: Place, deps: FeedDependencies) -> list[FeedRequest]:
+    """Read the input of everybody's feed, as many together as at a busy service."""
+    requests = []
+    for start in range(0, len(place.customers), TOGETHER):
+        together = place.customers[start : start + TOGETHER]
+        for known in deps.read(together, Date(now() // DAY)):
+            assert not isinstance(known, UserError)
+            requests.append(FeedRequest(*known, deps.policy, now()).served())
+    return requests
+
+
+def build_all(requests: Sequence[FeedRequest]) -> list[Feed]:
+    """Build feeds, as many together as at a busy service."""
+    feeds = []
+    for start in range(0, len(requests), TOGETHER):
+        for feed in build_feeds(requests[start : start + TOGETHER]):
+            assert not isinstance(feed, UserError)
+            feeds.append(feed)
+    return feeds
 
 
 def in_process(place: Place) -> Iterator[tuple[str, str]]:
-    """Yield rates without HTTP."""
+    """Yield the CPU time of each stage of a feed without HTTP, and the rate of events."""
     deps, keys = place.deps(), read_keys(str(place.folder / "feed.keys"))
-    customers = place.customers
+    yield from events(place, deps)
+    requests = read_all(place, deps)
+    feeds = build_all(requests)
+    answers = [feed_answer(feed, keys, None, 20) for feed in feeds]
+    verified, at = Verified(keys), now()
+    tokens = [customer_token(keys, customer, at, 3_000) for customer in place.customers]
+    yield "items of a feed", f"{sum(len(feed.items) for feed in feeds) / len(feeds):.1f}"
+    yield "states of a customer", f"{sum(len(r.kept.states) for r in requests) / len(feeds):.1f}"
+    stages: dict[str, Callable[[], object]] = {
+        "token": lambda: [customer_of(verified, token, at) for token in tokens],
+        "results and states, read": lambda: read_all(place, deps),
+        "tag": lambda: [feed_version(request) for request in requests],
+        "choice, texts, and features for the log": lambda: build_all(requests),
+        "answer with its receipt": lambda: [feed_answer(f, keys, None, 20) for f in feeds],
+        "JSON": lambda: [json_response(answer) for answer in answers],
+    }
+    times = {name: used(run) / len(feeds) for name, run in stages.items()}
+    for name, seconds in times.items():
+        yield f"of a feed: {name}", f"{seconds * 1e6:.0f} µs"
+    yield "feeds without HTTP", f"{1 / sum(times.values()):,.0f} a CPU second"
+    deps.close()
 
-    def read() -> Iterator[tuple[Person, Kept]]:
-        for start in range(0, len(customers), TOGETHER):
-            together = customers[start : start + TOGETHER]
-            for known in deps.read(together, Date(now() // DAY)):
-                assert not isinstance(known, UserError)
-                yield known
 
-    def feeds() -> list[Feed]:
-        return [served_feed(*known, deps.policy, now()) for known in read()]
+def events(place: Place, deps: FeedDependencies) -> Iterator[tuple[str, str]]:
+    """Yield the rate at which events are recorded."""
+    numbers, first = itertools.count(), build_all(read_all(place, deps))
 
-    def answers() -> list[Response]:
-        return [json_response(feed_answer(feed, keys, None, 20)) for feed in feeds()]
-
-    def versions() -> list[bytes]:
-        return [feed_version(*known, deps.policy, now()) for known in read()]
-
-    numbers = itertools.count()
-
-    def events() -> None:
+    def record() -> None:
         for shown in first:
             customer, moment = shown.customer, now()
             name = view_id(ShownView(customer, shown.view).content)
@@ -202,15 +241,8 @@ def in_process(place: Place) -> Iterator[tuple[str, str]]:
                     deps.store, customer, {name: shown.view}, happened, deps.policy, moment
                 )
 
-    first = feeds()
-    shown = sum(bool(feed.items) for feed in first)
-    items = sum(len(feed.items) for feed in first)
-    yield "items of a feed", f"{items / len(first):.1f}"
-    recorded = rate(shown * BATCH, events)
+    recorded = sum(bool(feed.items) for feed in first) * BATCH / used(record)
     yield f"events, in batches of {BATCH}", f"{recorded:,.0f} a CPU second"
-    yield "feeds with receipts", f"{rate(len(customers), answers):,.0f} a CPU second"
-    yield "feeds that an app has already", f"{rate(len(customers), versions):,.0f} a CPU second"
-    deps.close()
 
 
 class Answer(NamedTuple):

@@ -99,6 +99,7 @@ class Feed(EnvironmentStack):
                 *("--results", f"dynamodb://{data.results.table_name}"),
                 *("--rulesets", f"s3://{data.rulesets.bucket_name}/rulesets/"),
                 *("--feeds", f"dynamodb://{data.feeds.table_name}"),
+                *("--models", f"s3://{data.rulesets.bucket_name}/models/"),
                 *("--host", "0.0.0.0", "--log-metrics"),
             ],
             environment={
@@ -117,6 +118,7 @@ class Feed(EnvironmentStack):
         grants.grant_table(task.task_role, data, data.results, "Query")
         grants.grant_table(task.task_role, data, data.feeds, *TABLE_ACTIONS)
         grants.grant_rulesets(task.task_role, data)
+        grants.grant_models(task.task_role, data)
         return task
 
     def _gateway(self, network: Network, services: Services) -> gateway.RestApi:

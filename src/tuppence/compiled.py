@@ -97,7 +97,8 @@ def _compiled(function: Callable[..., None]) -> Callable[..., None]:
         while _PARTS:
             numba.extending.register_jitable(error_model="numpy", forceinline=True)(_PARTS.pop())
         before = config.CACHE_DIR
-        config.CACHE_DIR = str(_cache_folder(Path(before) if before else None))
+        folder = _cache_folder(Path(before) if before else None)
+        config.CACHE_DIR = str(folder)
         try:
             # Without numba's runtime, whose reference counts took up to nine tenths of the time: a
             # loop makes no arrays, and its caller holds those that it is given.
@@ -105,7 +106,23 @@ def _compiled(function: Callable[..., None]) -> Callable[..., None]:
             made: Callable[..., None] = numba.njit(error_model="numpy", **options)(function)
         finally:
             config.CACHE_DIR = before
+    if not config.DISABLE_JIT:
+        _compile_once(made, folder)
     return made
+
+
+def _compile_once(made: Any, folder: Path) -> None:
+    """Have processes that need a loop at the same time wait for the first one to compile it."""
+    import filelock  # noqa: PLC0415 - few commands get here
+
+    compile_or_load = made.compile
+
+    def one_by_one(signature: Any) -> Any:
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder / "lock"):
+            return compile_or_load(signature)
+
+    made.compile = one_by_one
 
 
 def _cache_folder(base: Path | None) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import psycopg
 import pytest
 from local.servers import PATIENCE
@@ -14,6 +15,7 @@ from tests.building import rule
 from tests.commands import command
 from tests.feed_stores import Kept
 
+from tuppence.adapters.aws.feeds import DynamoFeeds
 from tuppence.adapters.postgres.feeds import Connections, PostgresPeople
 from tuppence.bootstrap.feeds import database_feeds
 from tuppence.bootstrap.local import result_store, retain_feeds, ruleset_store
@@ -355,3 +357,22 @@ def test_the_log_has_every_view_with_what_was_opened(kept: Kept) -> None:
     assert [*found] == ["ann", "bob"]
     assert {name: one.clicked for name, one in found.items()} == {"ann": {OTHER}, "bob": {ITEM}}
     assert all(one.view == VIEW for one in found.values())
+
+
+def test_a_log_of_some_nights_leaves_out_what_was_before(kept: Kept) -> None:
+    store = kept.open_store()
+    for night in (20_000, 20_001, 20_003):
+        view = msgspec.structs.replace(VIEW, night=night)
+        name = view_id(ShownView("ann", view).content)
+        seen = event(f"e{night}", EventKind.SEEN)._replace(view=name)
+        record_events(store, "ann", {name: view}, [seen], STANDARD, NOW)
+
+    def nights(count: int | None) -> list[int]:
+        return sorted(one.view.night for one in kept.log().log(count))
+
+    everything = [20_000, 20_001, 20_003]
+    assert nights(None) == nights(9) == everything
+    if isinstance(kept.log(), DynamoFeeds):  # a table is read as a whole
+        assert nights(1) == everything
+    else:
+        assert [nights(count) for count in (1, 2, 3)] == [[20_003], [20_003], [20_001, 20_003]]

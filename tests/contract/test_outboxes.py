@@ -64,13 +64,15 @@ def test_what_is_due_is_found_oldest_first_by_channel(kept: Kept) -> None:
     assert outbox.next_due(["webhook.app"]) is None
 
 
-def test_what_was_given_up_is_listed(kept: Kept) -> None:
+def test_what_was_given_up_is_listed_newest_first(kept: Kept) -> None:
     outbox = kept.open_outbox()
     dead = delivery(state=DeliveryState.DEAD, reason="it answered 500")
     put(outbox, d1=dead, d2=delivery())
-    put(outbox, "bob", d3=dead)
-    assert sorted((who, name) for who, name, _ in outbox.dead()) == [("ann", "d1"), ("bob", "d3")]
-    assert {one.reason for *_, one in outbox.dead()} == {"it answered 500"}
+    put(outbox, "bob", d3=msgspec.structs.replace(dead, at=NOW + 1))
+    everything = [("bob", "d3"), ("ann", "d1")]
+    for limit, expected in ((None, everything), (9, everything), (1, everything[:1])):
+        assert [(who, name) for who, name, _ in outbox.dead(limit)] == expected
+    assert {one.reason for *_, one in outbox.dead(None)} == {"it answered 500"}
 
 
 def test_a_change_that_fails_leaves_no_delivery(kept: Kept) -> None:

@@ -20,9 +20,11 @@ from tuppence.adapters.embedded.database import RESULTS
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.sqlite import SqliteFile
 from tuppence.adapters.embedded.workers import Workers
+from tuppence.engine.columnar import Engine
 from tuppence.errors import UserError
 from tuppence.facts.schema import COLLECTIONS, Schema
 from tuppence.feel import Date
+from tuppence.plan.plan import make_plan
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import make_ruleset
 from tuppence.usecases.ledger import WorkItem
@@ -500,9 +502,8 @@ def test_damaged_facts_are_named(tuppence: Run, ran: Path) -> None:
 
 def test_damage_found_by_another_process_is_reported_here(store: Path, rules: Path) -> None:
     ruleset = make_ruleset(read_rules(rules, Schema()).usable())
-    items = Workers(store, FactStore(store).digest, {}).in_processes(
-        ruleset.content, Date(20_000), 1
-    )
+    engine = Engine(make_plan(ruleset, Date(20_000), Schema()))
+    items = Workers(store, FactStore(store).digest, {}).evaluator(engine, 1)
     victim = next((store / "facts").glob("*/transactions.parquet"))
     victim.write_bytes(victim.read_bytes()[:-1])
     with pytest.raises(UserError) as raised:
@@ -512,7 +513,8 @@ def test_damage_found_by_another_process_is_reported_here(store: Path, rules: Pa
 
 def test_facts_that_change_under_a_run_stop_it(store: Path, rules: Path) -> None:
     ruleset = make_ruleset(read_rules(rules, Schema()).usable())
-    items = Workers(store, "another digest", {}).in_processes(ruleset.content, Date(20_000), 1)
+    engine = Engine(make_plan(ruleset, Date(20_000), Schema()))
+    items = Workers(store, "another digest", {}).evaluator(engine, 1)
     with pytest.raises(UserError, match="the facts were changed during the run"):
         list(items([WorkItem("p00000", 0, 1)]))
 

@@ -1,11 +1,13 @@
 """Checks the contents of the wheel and the source distribution, and that the wheel works."""
 
 import os
+import shutil
 import subprocess
+import sys
 import sysconfig
 import tarfile
-import venv
 import zipfile
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import uv_build
 from tests.building import ROOT, RULES
 from tests.conftest import Run
 
+UV = shutil.which("uv") or ROOT / ".tools/bin/uv"
 RULE = """
 id: greeting
 kind: insight
@@ -62,38 +65,44 @@ def test_the_source_distribution_holds_docs_tests_and_examples(dist: Path) -> No
     assert not any("__pycache__" in name for name in names)
 
 
-def test_the_installed_wheel_works_outside_of_the_repository(dist: Path, tmp_path: Path) -> None:
-    """Uses the dependencies of this environment, so that nothing is downloaded."""
-    place = tmp_path / "venv"
-    venv.create(place, symlinks=True)
-    scheme = {"base": str(place), "platbase": str(place)}
-    packages = Path(sysconfig.get_path("purelib", "venv", vars=scheme))
-    (wheel,) = dist.glob("*.whl")
-    zipfile.ZipFile(wheel).extractall(packages)  # noqa: S202 - our own wheel
-    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+@pytest.fixture
+def installed(dist: Path, tmp_path: Path) -> Callable[..., str]:
+    """Return a function that runs a program of an environment with the wheel and what it needs."""
+    python = tmp_path / "environment/bin/python"
+    uv("venv", "--python", sys.executable, tmp_path / "environment")
+    locked = ("--constraint", ROOT / "requirements/dev.txt")
+    uv("pip", "install", "--python", python, *locked, *dist.glob("*.whl"))
 
-    def tuppence(*arguments: str) -> str:
-        done = subprocess.run(
-            [place / "bin/python", "-m", "tuppence", *arguments],
-            cwd=tmp_path,
-            # Interpreted: compiling the loops in a new place would take longer than all else.
-            env={"PATH": os.environ["PATH"], "COLUMNS": "100", "NUMBA_DISABLE_JIT": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    def run(name: str, *arguments: object) -> str:
+        # Interpreted, as compiling the loops for this environment takes longer than the rest.
+        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "NUMBA_DISABLE_JIT": "1"}
+        command = [str(python.with_name(name)), *map(str, arguments)]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
 
-    assert tuppence("--version") == f"tuppence {version('tuppence')}\n"
-    tuppence("synth", "--customers", "10", "--seed", "1", "--store", "demo")
-    assert " 0 not" in tuppence("rules", "test", "catalogue/bank_fees.yaml")
+    return run
+
+
+def uv(*arguments: object) -> None:
+    subprocess.run([str(UV), "--quiet", *map(str, arguments)], check=True)
+
+
+def test_the_installed_wheel_makes_feeds(installed: Callable[..., str], tmp_path: Path) -> None:
+    assert "insights" in installed("tuppence", "--help")
+    assert installed("tuppence", "--version") == f"tuppence {version('tuppence')}\n"
+    synth = ("synth", "--customers", 3, "--months", 3, "--seed", 1, "--store", "money")
+    assert "3 customers" in installed("tuppence", *synth)
+    assert " 0 not" in installed("tuppence", "rules", "test", "catalogue/bank_fees.yaml")
     (tmp_path / "own.yaml").write_text(RULE)
-    tuppence("run", "--store", "demo", "--rules", "own.yaml", "--as-of", "2026-06-30")
-    assert "Good morning" in tuppence("feed", "C0000001", "--store", "demo")
-    where = "import tuppence; print(tuppence.__file__)"
-    found = subprocess.check_output([place / "bin/python", "-c", where], text=True, cwd=tmp_path)
-    assert Path(found.strip()).is_relative_to(packages)
+    for rules, said in (("catalogue", f"{RULES} rules as of 2026-06-30"), ("own.yaml", "1 rule")):
+        run = ("run", "--store", "money", "--rules", rules, "--as-of", "2026-06-30")
+        assert said in installed("tuppence", *run)
+    feed = installed("tuppence", "feed", "C0000001", "--store", "money")
+    assert "C0000001 on 2026-06-30" in feed
+    assert "Good morning" in feed
+    where = installed("python", "-c", "import tuppence; print(tuppence.__file__)")
+    assert Path(where.strip()).is_relative_to(tmp_path / "environment")
 
 
 def test_a_folder_called_catalogue_is_read_in_place_of_the_shipped_rules(

@@ -15,7 +15,7 @@ from tuppence.facts.consent import PURPOSES
 from tuppence.feed.items import DAY, EventKind
 from tuppence.feel.values import Date, parse_date
 from tuppence.relevance.ranking import is_held_out
-from tuppence.usecases.build_feed import build_feed
+from tuppence.usecases.build_feed import FeedRequest, build_feed
 from tuppence.usecases.feed_ports import ShownView, view_id
 from tuppence.usecases.record_events import Happened, record_events
 
@@ -33,7 +33,7 @@ def use(store: Path, night: str, chance: random.Random) -> None:
     deps = store_feeds(store, None, PURPOSES, lambda: now)
     for name in StoreFolder(store).facts().customers()["id"].sort():
         kept, person = deps.store.kept(name), deps.people.find(name, day)
-        feed = build_feed(person, kept, deps.policy, now, "en_GB", deps.model(), "app")
+        feed = build_feed(FeedRequest(person, kept, deps.policy, now, "en_GB", deps.model(), "app"))
         view = view_id(ShownView(name, feed.view).content)
         happened = []
         for one in feed.items:

@@ -99,6 +99,8 @@ def assert_runs(checked: CheckedRule, batches: list[FactBatch]) -> None:
         assert reasons(found.problems) == reasons(wanted.problems), checked.rule
 
 
+pytestmark = pytest.mark.hypothesis  # so that make test-long runs it, with more customers
+
 READ: Final = [
     (name, field) for name in ("customer", *COLLECTIONS) for field in SCHEMA.fields(name)
 ]

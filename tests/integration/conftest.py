@@ -6,7 +6,9 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 from local.servers import MissingError, Server, postgresql
+from playwright.sync_api import Browser
 from psycopg import sql
+from tests.browsing import chromium
 
 from tuppence.adapters.postgres.migrating import make_login, migrate
 
@@ -19,6 +21,13 @@ def postgres() -> Iterator[tuple[Server, str]]:
             yield server, url
     except MissingError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Yield the browser; while it runs, no test of this process can use asyncio in its thread."""
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import sys
@@ -14,7 +13,8 @@ import httpx2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from local.servers import PATIENCE, Server, free_port
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
+from tests.browsing import CHROMIUM, check_page, picture, window
 from tests.building import ROOT, copy_rules, day
 from tests.commands import command
 from tests.serving import served
@@ -23,16 +23,11 @@ from tuppence.bootstrap.console import console_service
 from tuppence.facts.consent import PURPOSES
 from tuppence.feed.items import DAY
 
-CHROMIUM: Final = shutil.which("chromium")
 KEY: Final = "a-key-of-the-tests"
 PERSON: Final = "C0000002"
 NIGHT: Final = "2026-06-30"
 NOW: Final = day(NIGHT) * DAY + DAY // 2
 RULES: Final = ("bank_fees", "eating_out_up", "overdrawn", "week_in_review", "energy_costs")
-LIMIT: Final = PATIENCE * 1_000
-"""Milliseconds that a test waits for the browser."""
-PICTURES: Final = os.environ.get("TUPPENCE_PICTURES")
-"""A folder for pictures of the pages, to be looked at."""
 FORM: Final = """# Written in the form.
 id: travel_heavy
 kind: insight
@@ -104,48 +99,12 @@ def console(made: Path, tmp_path: Path) -> Iterator[Served]:
         yield Served(folder, port)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=LIMIT)
-    with sync_playwright() as running:
-        options: dict[str, Any] = {"executable_path": CHROMIUM, "args": ["--no-sandbox"]}
-        browser = running.chromium.launch(**options)
-        yield browser
-        browser.close()
-
-
 @contextlib.contextmanager
 def opened(browser: Browser, console: Served, *refused: int, **options: Any) -> Iterator[Page]:
-    """Open the console; nothing may leave the machine, and no policy be violated.
-
-    Args:
-        browser: The browser.
-        console: The console.
-        refused: Statuses of pages that the test expects, which the browser reports.
-        options: Options of the browser's window.
-    """
-    asked: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, **options}
-    context = browser.new_context(**asked)
-    page = context.new_page()
-    page.set_default_timeout(LIMIT)
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("dialog", lambda dialog: dialog.accept())
-    page.route(
-        lambda url: not url.startswith(console.address),
-        lambda route: said.append(route.request.url),
-    )
-    page.goto(f"{console.address}/?key={KEY}")
-    yield page
-    context.close()
-    expected = [f"status of {status}" for status in refused]
-    assert [one for one in said if not any(part in one for part in expected)] == []
-
-
-def picture(page: Page, name: str, *, full_page: bool = True) -> None:
-    if PICTURES:
-        page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=full_page)
+    """Open the console, as `browsing.opened` does."""
+    with window(browser, console.address, *refused, **options) as page:
+        page.goto(f"{console.address}/?key={KEY}")
+        yield page
 
 
 def headline(page: Page, number: int) -> None:
@@ -488,10 +447,7 @@ def test_the_pages_are_accessible_and_fit_the_screen(
                 page.get_by_role("button", name=re.compile("^Why C")).first.click()
                 page.locator(".reasons .headline").wait_for()
             picture(page, f"{name}-{width}-{scheme}")
-            across = page.evaluate("document.documentElement.scrollWidth")
-            assert across <= width, f"{path} is {across} wide"
-            found = Axe().run(page)
-            assert found.violations_count == 0, f"{path}: {found.generate_report()}"
+            check_page(page, width)
 
 
 def test_the_editor_works_by_keyboard_alone(browser: Browser, console: Served) -> None:

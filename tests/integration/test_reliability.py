@@ -22,11 +22,18 @@ from local.chaos import (
 )
 from local.servers import PATIENCE, MissingError, Server
 from local.stack import Platform, address
+from tests.building import copy_rules
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.rules.ruleset import Ruleset
 
 CUSTOMERS = 120
+RULES = (
+    *("bank_fees", "cash_share", "commitments_share", "eating_out_up", "energy_costs"),
+    *("groceries_up", "low_balance", "month_in_review", "pay_arrived", "spending_abroad"),
+    *("subscriptions_total", "week_in_review"),
+)
+"""Of the catalogue: engines that start again plan them again."""
 RATE = 20
 SECONDS = 1.0
 
@@ -50,7 +57,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
                 pytest.skip("there is no haproxy on this machine: apt-get install haproxy")
             consent = ("--consent-from", "2026-01-01", "--consent-until", "2099-01-01")
             tuppence("load", "--store", store, "--to", platform.database, *consent)
-            rulesets = two_rulesets(platform, store)
+            rulesets = two_rulesets(platform, store, copy_rules(folder / "rules", *RULES))
             expected = {r.digest: expectation(store, r) for r in rulesets}
             publish(platform, rulesets[0].digest)
             platform.wait_until_ready()

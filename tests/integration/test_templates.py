@@ -28,23 +28,38 @@ KEEPING = (*("Query", "GetItem", "BatchGetItem", "PutItem", "DeleteItem", "Condi
 """Operations on a table that keep feeds in it."""
 
 
+WRITING = """
+import dataclasses, sys, infra.app as app
+dev = app.ENVIRONMENTS["dev"]
+traced = dataclasses.replace(dev, collector="http://10.0.0.9:4318")
+for name, folder in zip(sys.argv[1::2], sys.argv[2::2]):
+    app.ENVIRONMENTS = {**app.ENVIRONMENTS, "dev": traced if folder.endswith("traced") else dev}
+    app.main(name, folder)
+"""
+"""A program that writes the templates of several environments; loading CDK takes longest."""
+
+
+WRITTEN = {"dev": "dev", "prod": "prod", "traced": "dev", "delivery": "owner/name"}
+"""Folders of templates, and what infra.app is asked for."""
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return the folders of templates, by environment."""
-    folders = {name: tmp_path_factory.mktemp(name) for name in ENVIRONMENTS}
+    """Return the folders of templates by their names."""
+    folder = tmp_path_factory.mktemp("templates")
     try:
-        for name, folder in folders.items():
-            with_alarms(name, folder)
+        write(folder, *WRITTEN)
     except MissingError as error:
         pytest.skip(str(error))
-    return folders
+    return {name: folder / name for name in WRITTEN}
 
 
-def with_alarms(name: str, folder: Path) -> None:
+def write(folder: Path, *names: str) -> None:
     """Write templates whose alarms two people get; it fails if a rule of cdk-nag is broken."""
     context = json.dumps({"alarms": "you@example.org,others@example.org"})
+    words = [word for name in names for word in (WRITTEN[name], folder / name)]
     with mock.patch.dict(os.environ, {"CDK_CONTEXT_JSON": context}):
-        synthesise(name, folder)
+        synthesise("-c", WRITING, *words)
 
 
 @pytest.fixture(params=ENVIRONMENTS)
@@ -278,19 +293,8 @@ def test_the_store_of_files_is_encrypted_and_mounted_by_its_task_only(
     assert "elasticfilesystem:ClientMount" not in statement["Action"], "only roles allow it"
 
 
-def test_a_collector_in_the_network_gets_traces(written: dict[str, Path], tmp_path: Path) -> None:
-    script = (
-        "import dataclasses, sys, aws_cdk, infra.app as app\n"
-        "from tuppence.capacity.environments import ENVIRONMENTS\n"
-        "traced = dataclasses.replace(ENVIRONMENTS['dev'], collector='http://10.0.0.9:4318')\n"
-        "whole = aws_cdk.App(outdir=sys.argv[1], context=app.FEATURES)\n"
-        "app.build(whole, traced)\n"
-        "whole.synth()\n"
-    )
-    python = str(ROOT / ".tools/infra/bin/python")
-    command = [python, "-c", script, str(tmp_path)]
-    subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": "src:."}, check=True)
-    found = resources_of("dev", tmp_path)
+def test_a_collector_in_the_network_gets_traces(written: dict[str, Path]) -> None:
+    found = resources_of("dev", written["traced"])
     told = "OTEL_EXPORTER_OTLP_ENDPOINT"
     for name, function in of(found, "AWS::Lambda::Function"):
         assert function["Environment"]["Variables"][told] == "http://10.0.0.9:4318", name
@@ -423,6 +427,7 @@ def test_the_service_of_feeds_may_read_results_and_keep_feeds(resources: Resourc
                 )
     assert allowed["Results"] == {"dynamodb:Query"}
     assert allowed["Rulesets"] == {"s3:GetObject", "s3:ListBucket"}
+    assert "models/current" in json.dumps(policy), "models are beside rulesets"
     assert allowed["Feeds"] == {f"dynamodb:{name}" for name in KEEPING}
     table = one(resources, "AWS::DynamoDB::Table", "Feeds")
     keys = [key["AttributeName"] for key in table["KeySchema"]]
@@ -551,15 +556,10 @@ def listed(folder: Path) -> str:
     return "\n".join(sorted(lines)) + "\n"
 
 
-@pytest.fixture(scope="module")
-def delivery(tmp_path_factory: pytest.TempPathFactory) -> Resources:
+@pytest.fixture
+def delivery(written: dict[str, Path]) -> Resources:
     """Return the resources of the stack of roles for workflows."""
-    folder = tmp_path_factory.mktemp("delivery")
-    try:
-        synthesise("owner/name", folder)
-    except MissingError as error:
-        pytest.skip(str(error))
-    template = json.loads((folder / "tuppence-delivery.template.json").read_text())
+    template = json.loads((written["delivery"] / "tuppence-delivery.template.json").read_text())
     found: Resources = template["Resources"]
     return found
 
@@ -591,14 +591,17 @@ def test_a_pull_request_may_only_look(delivery: Resources) -> None:
             assert name.startswith(f"Deploy{environment.title()}")
 
 
-def test_templates_pass_cfn_lint(templates: tuple[str, Path]) -> None:
-    name, folder = templates
+def test_templates_pass_cfn_lint(written: dict[str, Path]) -> None:
     done = subprocess.run(
         [
             ROOT / ".tools/infra/bin/cfn-lint",
             # CDK states dependencies that references imply, and our zones are configuration.
             *("--ignore-checks", "W3005", "W3010", "--template"),
-            *(str(folder / f"tuppence-{name}-{stack}.template.json") for stack in STACKS),
+            *(
+                written[name] / f"tuppence-{name}-{stack}.template.json"
+                for name in ENVIRONMENTS
+                for stack in STACKS
+            ),
         ],
         capture_output=True,
         text=True,
@@ -609,5 +612,5 @@ def test_templates_pass_cfn_lint(templates: tuple[str, Path]) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made:
-        with_alarms("prod", Path(made))
-        REVIEWED.write_text(listed(Path(made)))
+        write(Path(made), "prod")
+        REVIEWED.write_text(listed(Path(made) / "prod"))

@@ -1,7 +1,10 @@
 """Loops give the same as plain Python, which needs no compiler."""
 
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
+import filelock
 import pytest
 from tests.building import TODAY, batch, rule
 
@@ -31,3 +34,19 @@ def test_plain_loops_give_what_compiled_ones_give(
     monkeypatch.setattr(compiled, "_compiled", None)  # so that a compiled loop would fail
     with compiled.interpreted():
         assert explain(checked, facts, Date(TODAY), Schema()) == expected
+
+
+def test_a_loop_is_compiled_by_one_process_at_a_time(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def compile_or_load(signature: str) -> None:
+        asked.append(signature)
+        with pytest.raises(filelock.Timeout):
+            filelock.FileLock(folder / "lock").acquire(blocking=False)
+
+    loop, folder = SimpleNamespace(compile=compile_or_load), tmp_path / "loops"
+    compiled._compile_once(loop, folder)
+    loop.compile("int64")
+    assert asked == ["int64"]
+    with filelock.FileLock(folder / "lock").acquire(blocking=False):
+        pass

@@ -28,6 +28,7 @@ from tuppence.usecases.fleet.watching import Night
 
 if TYPE_CHECKING:
     from tuppence.adapters.aws.feeds import DynamoFeeds
+    from tuppence.adapters.aws.models import S3Models
     from tuppence.adapters.aws.outbox import DynamoOutbox
     from tuppence.adapters.aws.results import DynamoResults
     from tuppence.adapters.engines import HttpEngine, HttpEvaluations
@@ -280,6 +281,14 @@ def s3_rulesets(address: str) -> S3Rulesets:
     """Return the store of rulesets at an address such as s3://bucket/prefix/."""
     bucket, _, prefix = address.removeprefix("s3://").partition("/")
     return S3Rulesets(client("s3"), bucket, prefix)
+
+
+def s3_models(address: str) -> "S3Models":
+    """Return the models of the order of feeds at an address such as s3://bucket/prefix/."""
+    from tuppence.adapters.aws.models import S3Models  # noqa: PLC0415
+
+    bucket, _, prefix = address.removeprefix("s3://").partition("/")
+    return S3Models(client("s3"), bucket, prefix, time.monotonic)
 
 
 def dynamo_results(table: str, rulesets: "RulesetStore") -> "Callable[[], DynamoResults]":

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tuppence.adapters.channels.mail import Mail
 from tuppence.adapters.channels.settings import ChannelSettings, read_channels
-from tuppence.adapters.embedded.model_directory import ModelDirectory
 from tuppence.bootstrap.extras import extra
 from tuppence.bootstrap.local import (
     fact_database,
+    model_store,
     open_store,
     result_store,
     ruleset_store,
@@ -80,7 +80,7 @@ def database_deliveries(
     results: str,
     rulesets: str,
     feeds_table: str,
-    models: Path | None,
+    models: str,
     settings: DeliverySettings,
 ) -> Iterator[DeliveryDependencies]:
     """Yield what the deliveries of the services are made with.
@@ -91,7 +91,7 @@ def database_deliveries(
         rulesets: The rulesets: a folder, or s3://bucket/prefix/.
         feeds_table: The memory of feeds: a table, such as dynamodb://table; or empty for the
             database.
-        models: The folder of models; feeds are in rule order if None.
+        models: The models: a folder, or s3://bucket/prefix/; feeds are in rule order if empty.
         settings: The decisions of an operator.
 
     Raises:
@@ -121,7 +121,7 @@ def database_deliveries(
                 from tuppence.bootstrap.aws import dynamo_feeds  # noqa: PLC0415
 
             _, outbox = dynamo_feeds(feeds_table, people.has_customer, settings.clock)
-        published = no_model if models is None else ModelDirectory(models).published
+        published = model_store(models).published if models else no_model
         yield _dependencies(people, outbox, found, policy, settings, published)
 
 

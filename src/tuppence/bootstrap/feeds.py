@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuppence.adapters.embedded.model_directory import ModelDirectory
 from tuppence.bootstrap.extras import extra
 from tuppence.bootstrap.local import (
     StoreFolder,
     fact_database,
+    model_store,
     open_store,
     result_store,
     ruleset_store,
@@ -117,7 +117,7 @@ def database_feeds(
     policy_file: Path | None,
     purposes: frozenset[str],
     clock: Callable[[], int],
-    models: Path | None = None,
+    models: str = "",
 ) -> "FeedDependencies":
     """Return the dependencies of the feeds of the services.
 
@@ -131,7 +131,7 @@ def database_feeds(
         policy_file: The file of the policy; None for the standard one.
         purposes: Consents for these count, and for no others.
         clock: Returns the time, in milliseconds since 1970-01-01.
-        models: The folder of models; feeds are in rule order if omitted.
+        models: The models: a folder, or s3://bucket/prefix/; feeds are in rule order if empty.
 
     Raises:
         UserError: A package is missing, the database does not answer, or the policy is malformed.
@@ -176,7 +176,7 @@ def database_feeds(
         pool.close()
         checking.close()
 
-    published = no_model if models is None else ModelDirectory(models).published
+    published = model_store(models).published if models else no_model
     return FeedDependencies(
         people,
         feeds,

@@ -11,6 +11,7 @@ from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import is_store
 from tuppence.adapters.embedded.identifier_key import read_identifier_key
 from tuppence.adapters.embedded.locking import locked_file
+from tuppence.adapters.embedded.model_directory import ModelDirectory
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.embedded.store_folder import (
     StoreFolder as StoreFolder,  # noqa: PLC0414 - commands name the type
@@ -22,6 +23,7 @@ from tuppence.facts.consent import Use
 from tuppence.facts.permitted import PermittedFacts
 
 if TYPE_CHECKING:
+    from tuppence.adapters.aws.feeds import DynamoFeeds
     from tuppence.adapters.aws.fleet import Fleet
     from tuppence.adapters.aws.inbox import S3Inbox
     from tuppence.adapters.embedded.checking import CheckedPart, CheckStep
@@ -37,8 +39,8 @@ if TYPE_CHECKING:
     from tuppence.facts.schema import Schema
     from tuppence.results.result import ResultStore
     from tuppence.rules.ruleset import RulesetStore
-    from tuppence.usecases.feed_ports import FeedData
     from tuppence.usecases.import_bank_data import ImportDependencies
+    from tuppence.usecases.learn_order import ModelStore
     from tuppence.usecases.part_night import NightAtAddress
     from tuppence.usecases.propose_mapping import ProposalDependencies
     from tuppence.usecases.run_night import NightDependencies
@@ -277,6 +279,16 @@ def ruleset_store(where: str) -> "RulesetStore":
     return s3_rulesets(where)
 
 
+def model_store(where: str) -> "ModelStore":
+    """Return the models of the order of feeds in a folder, or in a bucket: s3://bucket/models/."""
+    if not where.startswith("s3://"):
+        return ModelDirectory(Path(where))
+    with extra("aws"):
+        from tuppence.bootstrap.aws import s3_models  # noqa: PLC0415
+
+    return s3_models(where)
+
+
 def result_store(where: str, rulesets: "RulesetStore") -> "Callable[[], ResultStore]":
     """Return a function that opens results in a file, or in a table such as dynamodb://table."""
     if not where.startswith("dynamodb://"):
@@ -300,7 +312,7 @@ def results_of_services(where: str, rulesets: "RulesetStore") -> "ResultStore":
     return result_store(where, rulesets)()
 
 
-def feeds_of_services(where: str) -> "FeedData | None":
+def feeds_of_services(where: str) -> "DynamoFeeds | None":
     """Return what is kept of feeds outside of the database; None if the database keeps it.
 
     Args:

@@ -13,7 +13,7 @@ from tuppence.feed.items import DAY
 from tuppence.feed.policy import STANDARD, Policy, read_policy
 from tuppence.feel.values import Date
 from tuppence.relevance.scorecard import Scorecard
-from tuppence.usecases.build_feed import Feed, build_feed, served_feed
+from tuppence.usecases.build_feed import Feed, FeedRequest, build_feed, served_feed
 from tuppence.usecases.compare_feeds import FeedChanges, changes_of
 from tuppence.usecases.order_feed import Model
 
@@ -49,7 +49,7 @@ def read_feed(
     kept = store.feed.kept(person.customer)
     model = store.models.published()
     with interpreted():  # the draw of one feed
-        feed = build_feed(person, kept, policy, now, locale, model)
+        feed = build_feed(FeedRequest(person, kept, policy, now, locale, model))
     if not compare or earlier is None:
         return feed, None
     return feed, changes_of(feed, person, earlier, kept, policy, now, locale, model)
@@ -78,7 +78,7 @@ def ordered_feed(
         person = people.find(store.name_of(customer), Date(now // DAY))
     kept = store.feed.kept(person.customer)
     with interpreted():
-        return served_feed(person, kept, policy, now, model=Model(*model))
+        return served_feed(FeedRequest(person, kept, policy, now, model=Model(*model)))
 
 
 def feed_policy(path: Path | None, schema: Schema) -> Policy:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tuppence.bootstrap.console import put_person, remove_person
 from tuppence.bootstrap.local import call_convert, make_login, migrate_database, retain_feeds
 from tuppence.cli.output import Database, echo, today
 from tuppence.structured import read_secret
@@ -20,6 +21,16 @@ class Role(StrEnum):
     PUBLISHER = "publisher"
     SERVICE = "service"
     FEED = "feed"
+
+
+class PersonRole(StrEnum):
+    """A role of a person in the console."""
+
+    AUTHOR = "author"
+    REVIEWER = "reviewer"
+    PUBLISHER = "publisher"
+    OPERATOR = "operator"
+    SUPPORT = "support"
 
 
 LoginPassword = Annotated[str, typer.Option(help="Password of that login: a file, or env:NAME.")]
@@ -99,6 +110,40 @@ def register(program: typer.Typer) -> None:
         """
         make_login(database, name, read_secret(password), [one.value for one in role])
         echo(f"{name}: {', '.join(role)}")
+
+    @app.command(
+        epilog="Example: `tuppence database person ann --role author --password ann.password`"
+    )
+    def person(
+        name: Annotated[
+            str, typer.Argument(help="Name with which they sign in.", show_default=False)
+        ],
+        database: Database,
+        role: Annotated[
+            list[PersonRole] | None,
+            typer.Option(help="Role in the console; may be repeated."),
+        ] = None,
+        password: Annotated[
+            str, typer.Option(help="Their password, 12 characters or more: a file, or env:NAME.")
+        ] = "",
+        shown: Annotated[str, typer.Option(help="Name to show; the first one if omitted.")] = "",
+        remove: Annotated[bool, typer.Option("--remove", help="Remove them instead.")] = False,
+    ) -> None:
+        """Add somebody to the console of a team who signs in with a password, or replace them.
+
+        This is for trying the console; a team has an identity provider. Their sessions end. The
+        login must own the tables.
+        """
+        if remove:
+            if role or password or shown:
+                raise typer.BadParameter("--remove goes with no other option")
+            echo(f"{name}: {'removed' if remove_person(database, name) else 'nobody'}")
+            return
+        if not role or not password:
+            raise typer.BadParameter("--role and --password are needed")
+        roles = [one.value for one in role]
+        put_person(database, name, shown or name, read_secret(password), roles)
+        echo(f"{name}: {', '.join(roles)}")
 
     @app.command(epilog="Example: `tuppence database retain --months 13`")
     def retain(

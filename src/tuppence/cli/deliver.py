@@ -36,8 +36,10 @@ from tuppence.errors import UserError
 from tuppence.logs import write_logs
 from tuppence.usecases.deliver import Delivered, GivenUp, Retry, deliver, given_up, replay
 
+LISTED: Final = 100
+"""Maximum number of deliveries that were given up and are named."""
 SHOWN: Final = 20
-"""Maximum number of deliveries that are named in a table."""
+"""Maximum number of them in a table."""
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +57,7 @@ def register(app: typer.Typer) -> None:
         results: FeedResults = "",
         rulesets: FeedRulesets = "",
         feeds: FeedTable = "",
-        models: FeedModels = None,
+        models: FeedModels = "",
         policy: FeedPolicy = None,
         again: Annotated[
             bool, typer.Option("--replay", help="First make what was given up due again.")
@@ -118,7 +120,7 @@ def register(app: typer.Typer) -> None:
         with opened as deps:
             replayed = replay(deps.outbox, current_time()) if again else 0
             done = deliver(deps, round(patience * 1000), time.sleep)
-            dead = given_up(deps.outbox)
+            dead = given_up(deps.outbox, LISTED + 1)
             upcoming = deps.outbox.next_due(sorted(deps.channels))
         if format_ is Format.JSON:
             print_json(_document(done, dead, replayed, upcoming))
@@ -147,7 +149,8 @@ def _document(
         "replayed": replayed,
         "next_attempt": _moment(upcoming),
         "stopped": done.stopped,
-        "given_up": [{**one._asdict(), "at": _moment(one.at)} for one in dead],
+        "given_up": [{**one._asdict(), "at": _moment(one.at)} for one in dead[:LISTED]],
+        "more_given_up": len(dead) > LISTED,
     }
 
 
@@ -157,16 +160,16 @@ def _print(done: Delivered, dead: Sequence[GivenUp], replayed: int, upcoming: in
         ("made due again", f"{replayed:,}"),
         ("delivered", f"{done.delivered:,}"),
         ("attempts that failed", f"{done.failed:,}"),
-        ("given up so far", f"{len(dead):,}"),
+        ("given up so far", f"{len(dead)}" if len(dead) <= LISTED else f"more than {LISTED}"),
     ]
     console().print(table(("", "count"), rows, ("count",)))
     if upcoming is not None:
         echo(f"the next attempt is due at {_moment(upcoming)}")
     if dead:
-        named = [(one.id, one.channel, _moment(one.at), one.reason) for one in dead[-SHOWN:]]
+        named = [(one.id, one.channel, _moment(one.at), one.reason) for one in dead[:SHOWN]]
         console().print(table(("given up", "channel", "at", "reason"), named))
     if len(dead) > SHOWN:
-        echo(f"and {len(dead) - SHOWN:,} earlier ones: --format json")
+        echo(f"and earlier ones: --format json names the newest {LISTED}")
 
 
 def _moment(milliseconds: int | None) -> str | None:

@@ -122,12 +122,13 @@ def register(app: typer.Typer) -> None:
         key: Key = None,
         feeds: Feeds = "",
         models: Annotated[
-            Path | None,
+            str,
             typer.Option(
-                help="With a database: models of the order of feeds, a folder; all are destroyed, "
-                "and the published one is fitted again without the customer."
+                help="With a database: models of the order of feeds, a folder or "
+                "s3://bucket/prefix/; all are destroyed, and the published one is fitted again "
+                "without the customer."
             ),
-        ] = None,
+        ] = "",
         settle: Annotated[
             float,
             typer.Option(
@@ -150,20 +151,21 @@ def register(app: typer.Typer) -> None:
             typer.confirm(printable(f"erase all of {customer} from {named}, for good"), abort=True)
         if isinstance(where, Services):
             kept = results_of_services(where.results, ruleset_store(where.rulesets))
+            learning = learning_of_services(where.database, models, where.feeds) if models else None
             with fact_database(where.database) as facts:
-                rows, had_results = erase_from_services(
+                rows, had_results, destroyed = erase_from_services(
                     facts,
                     kept,
                     tokens_of_services(where.key, customer),
                     customer,
                     functools.partial(time.sleep, settle),
                     feeds_of_services(where.feeds),
+                    None if learning is None else functools.partial(renew_models_of, learning),
                 )
             told = ", ".join(f"{count:,} {table}" for table, count in rows.items())
             echo(f"erased: {told}, {'the' if had_results else 'no'} results")
             echo("looked through the tables: none names the customer")
-            if models is not None and any(rows.values()):
-                _tell_models(renew_models_of(learning_of_services(where.database, models)))
+            _tell_models(destroyed)
             return
         found = erase_from_store(personal_folder(hold(ctx, where)), customer)
         results_found = "the results" if found.results else "no results"

@@ -27,6 +27,7 @@ from tuppence.cli.output import (
 )
 from tuppence.errors import UserError
 from tuppence.feel.values import Date
+from tuppence.relevance.fitting import WINDOW
 from tuppence.relevance.scorecard import PRIOR, Scorecard, read_scorecard
 from tuppence.usecases.build_feed import Feed
 from tuppence.usecases.judge_order import RULE_ORDER, Target, judge, live_against_hold_out
@@ -40,8 +41,14 @@ OneStore = Annotated[
     Path | None, typer.Option("--store", help="The folder of the store.", show_default=False)
 ]
 Models = Annotated[
-    Path | None,
-    typer.Option(help="With a database: the folder of models that the feed service reads."),
+    str,
+    typer.Option(
+        help="With a database: models that the feed service reads, a folder or s3://bucket/prefix/."
+    ),
+]
+Feeds = Annotated[
+    str,
+    typer.Option(help="With a database: the log of feeds, if it is in dynamodb://table."),
 ]
 Model = Annotated[
     str, typer.Option("--model", help="Digest of a model; the published one if omitted.")
@@ -67,7 +74,8 @@ def _add_fit(group: typer.Typer) -> None:
         ctx: typer.Context,
         store: OneStore = None,
         database: Database = "",
-        models: Models = None,
+        models: Models = "",
+        feeds: Feeds = "",
         temperature: Annotated[
             int,
             typer.Option(
@@ -84,8 +92,8 @@ def _add_fit(group: typer.Typer) -> None:
         The same log gives the same model, byte for byte. Nothing is learned from urgent and from
         sensitive insights. One customer in twenty stays in rule order for good, to compare with.
         """
-        where = _where(store, database, models, ctx)
-        card = fit_order(where.read_log(), temperature, seed)
+        where = _where(store, database, models, feeds, ctx)
+        card = fit_order(where.read_log(WINDOW), temperature, seed)
         where.models.put(card)
         echo(f"fitted {card.digest} to {_fitted(card)}")
         if publish:
@@ -103,7 +111,8 @@ def _add_fit(group: typer.Typer) -> None:
         ] = "",
         store: OneStore = None,
         database: Database = "",
-        models: Models = None,
+        models: Models = "",
+        feeds: Feeds = "",
         rule_order: Annotated[
             bool, typer.Option("--rule-order", help="Let feeds be in rule order again.")
         ] = False,
@@ -111,7 +120,7 @@ def _add_fit(group: typer.Typer) -> None:
         """Let feeds be ordered by a model that is kept, or by rules again; at once."""
         if bool(digest) == rule_order:
             raise typer.BadParameter("give the digest of a model, or --rule-order")
-        where = _where(store, database, models, ctx)
+        where = _where(store, database, models, feeds, ctx)
         if rule_order:
             where.models.withdraw()
             echo("feeds are in rule order")
@@ -125,7 +134,8 @@ def _add_show(group: typer.Typer) -> None:
     def show(
         store: OneStore = None,
         database: Database = "",
-        models: Models = None,
+        models: Models = "",
+        feeds: Feeds = "",
         model: Model = "",
         customer: Annotated[
             str | None,
@@ -142,7 +152,7 @@ def _add_show(group: typer.Typer) -> None:
 
         A hundred points multiply the odds of a click by 2.7.
         """
-        kept = _where(store, database, models).models
+        kept = _where(store, database, models, feeds).models
         published = kept.published()
         digest = model or ("" if published is None else published.digest)
         if not digest:
@@ -170,7 +180,8 @@ def _add_evaluate(group: typer.Typer) -> None:
     def evaluate(
         store: OneStore = None,
         database: Database = "",
-        models: Models = None,
+        models: Models = "",
+        feeds: Feeds = "",
         model: Model = "",
         policy: FeedPolicy = None,
         temperature: Annotated[
@@ -187,8 +198,8 @@ def _add_evaluate(group: typer.Typer) -> None:
         A model is judged by views that it has not learned from. So without --model one is fitted to
         all but the last 14 nights, or to half of a shorter log, and judged by the others.
         """
-        where = _where(store, database, models)
-        log = where.read_log()
+        where = _where(store, database, models, feeds)
+        log = where.read_log(None)
         nights = np.unique(log.night)
         held_back = min(HELD_BACK, len(nights) // 2)
         until = int(nights[-1 - held_back]) if len(nights) else None
@@ -221,14 +232,15 @@ def _add_compare(group: typer.Typer) -> None:
     def compare(
         store: OneStore = None,
         database: Database = "",
-        models: Models = None,
+        models: Models = "",
+        feeds: Feeds = "",
         format_: FormatOption = Format.TABLE,
     ) -> None:
         """Compare the clicks of customers with a learned order with those of the hold-outs.
 
         The interval holds at all times at once, so it may be looked at every day.
         """
-        found = live_against_hold_out(_where(store, database, models).read_log())
+        found = live_against_hold_out(_where(store, database, models, feeds).read_log(None))
         if format_ is Format.JSON:
             print_json(found._asdict())
             return
@@ -243,17 +255,17 @@ def _add_compare(group: typer.Typer) -> None:
 
 
 def _where(
-    store: Path | None, database: str, models: Path | None, ctx: typer.Context | None = None
+    store: Path | None, database: str, models: str, feeds: str, ctx: typer.Context | None = None
 ) -> Learning:
     """Return the log and the models of services, or of a store, held where there is a context.
 
     Raises:
         UserError: Neither, or both, are given.
     """
-    if store is not None and not models:  # the address may be in the environment
+    if store is not None and not models and not feeds:  # the address may be in the environment
         return learning_of_store(open_store(store) if ctx is None else hold(ctx, store))
-    if store is None and database and models is not None:
-        return learning_of_services(database, models)
+    if store is None and database and models:
+        return learning_of_services(database, models, feeds)
     message = "say where the log of feeds is: --store, or --database and --models"
     raise UserError("cli.where", message, "tuppence relevance --help")
 

@@ -34,6 +34,7 @@ from tuppence.rules.files import RuleProblem, read_rules, show
 from tuppence.rules.ruleset import make_ruleset
 from tuppence.usecases.check_rules import examiner, last_booking, reach
 from tuppence.usecases.preview_rule import preview_rule
+from tuppence.usecases.team_policy import team_schema
 
 RulesPath = Annotated[Path, typer.Argument(help="A rule file, or a folder of them.")]
 Attributes = Annotated[
@@ -151,9 +152,14 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
         policy: Annotated[
             bool, typer.Option("--policy", help="That of the policy of a feed instead.")
         ] = False,
+        team: Annotated[
+            bool, typer.Option("--team", help="That of the file of a console's team instead.")
+        ] = False,
     ) -> None:
         """Print the JSON Schema of a rule file, for editors."""
-        print_json(policy_schema() if policy else json_schema())
+        if policy and team:
+            raise typer.BadParameter("choose one of --policy and --team")
+        print_json(policy_schema() if policy else team_schema() if team else json_schema())
 
     @app.command(epilog="Example: `tuppence rules policy feed.yaml`")
     def policy(

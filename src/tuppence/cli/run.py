@@ -39,6 +39,7 @@ from tuppence.usecases.ledger import Tally
 from tuppence.usecases.part_night import run_by_parts
 from tuppence.usecases.run import RunOutcome
 from tuppence.usecases.run_night import rules_left_out, run_night
+from tuppence.usecases.take_census import renew_census
 
 if TYPE_CHECKING:
     from tuppence.bootstrap.local import StoreAddress
@@ -63,7 +64,12 @@ def register(app: typer.Typer) -> None:
             str, typer.Option(help="The date that rules take for today; today if omitted.")
         ] = "",
         processes: Annotated[
-            int, typer.Option(min=1, max=256, help="Number of threads or processes.")
+            int,
+            typer.Option(
+                min=1,
+                max=256,
+                help="Number of threads, and of processes for rules that do not fit columns.",
+            ),
         ] = os.cpu_count() or 1,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
@@ -104,6 +110,7 @@ def register(app: typer.Typer) -> None:
                 echo(show(problem) + "\n", err=True)
         _tell_removed(opened, ruleset, yes=yes)
         began = time.monotonic()
+        renew_census(opened, ruleset, use)
         with progress() as bar:
             task = bar.add_task(
                 "customers",

@@ -65,7 +65,7 @@ def add_commands(app: typer.Typer) -> None:
         results: FeedResults = "",
         rulesets: FeedRulesets = "",
         feeds: FeedTable = "",
-        models: FeedModels = None,
+        models: FeedModels = "",
         operators: Annotated[
             str | None,
             typer.Option(

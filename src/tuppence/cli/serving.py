@@ -36,10 +36,11 @@ FeedTable = Annotated[
     ),
 ]
 FeedModels = Annotated[
-    Path | None,
+    str,
     typer.Option(
         "--models",
-        help="With a database: models that order feeds, a folder; rule order if omitted.",
+        help="With a database: models that order feeds, a folder or s3://bucket/prefix/; rule "
+        "order if omitted.",
     ),
 ]
 Callers = Annotated[
@@ -87,7 +88,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def check_feed_source(
-    store: Path | None, database: str, results: str, rulesets: str, feeds: str, models: Path | None
+    store: Path | None, database: str, results: str, rulesets: str, feeds: str, models: str
 ) -> None:
     """Check that the feeds are those of a store, or of the services.
 
@@ -102,6 +103,6 @@ def check_feed_source(
     if store is not None and feeds:
         message = "--feeds belongs to --database: a store keeps its feeds itself"
         raise UserError("cli.where", message, "leave --feeds out")
-    if store is not None and models is not None:
+    if store is not None and models:
         message = "--models belongs to --database: a store keeps its models itself"
         raise UserError("cli.where", message, "leave --models out")

@@ -8,6 +8,7 @@ from tuppence.derived.balances import reference_balances
 from tuppence.derived.forecasts_reference import Forecast, make_forecasts
 from tuppence.derived.history import reference_history_days
 from tuppence.derived.payments_reference import Transaction
+from tuppence.derived.peers_reference import AmongPeers, Compared, compare_with_peers, rises_in
 from tuppence.derived.repeats import add_repeated_reference
 from tuppence.derived.standouts_reference import (
     AtMerchant,
@@ -21,6 +22,7 @@ from tuppence.facts.batch import NULL_MONEY, Array, Column, FactBatch, Table
 from tuppence.facts.currency import NOTICEABLE, minor_digits
 from tuppence.facts.schema import (
     ACCOUNTS,
+    AMONG_PEERS,
     AT_MERCHANTS,
     COLLECTIONS,
     CUSTOMER,
@@ -60,7 +62,7 @@ def customer_context(
     *,
     streams: bool = False,
     derived: Derived | None = None,
-    names: Collection[str] = UNUSUAL | COLLECTIONS.keys(),
+    names: Collection[str] = UNUSUAL | AMONG_PEERS | COLLECTIONS.keys(),
 ) -> Row:
     """Return the facts of one customer that rules read.
 
@@ -93,6 +95,11 @@ def customer_context(
     if not UNUSUAL.isdisjoint(names):
         unusual = find_unusual_category(_spent(one.transactions, booked), as_of.day, noticeable)
         customer |= _feel_row(unusual, _UNUSUAL_FIELDS, digits)
+    if not AMONG_PEERS.isdisjoint(names):
+        born = None if customer["birth year"] is None else int(customer["birth year"])
+        compared_one = Compared(currency, noticeable, born, _spent(one.transactions, booked))
+        peers = compare_with_peers(compared_one, as_of.day, batch.census)
+        customer |= _feel_row(peers, _AMONG_PEERS_FIELDS, digits)
     found: Row = {}
     if not _OF_TRANSACTIONS.isdisjoint(names):
         compared = compare_at_merchants(_spent(one.transactions, booked), noticeable)
@@ -102,7 +109,8 @@ def customer_context(
             minor = _in_minor_units(one.transactions, booked)
             known = [None if balance == NULL_MONEY else balance for balance in balances.tolist()]
             balance_of = dict(zip((row["id"] for row in accounts), known, strict=True))
-            stream_rows, forecasts = _by_reference(minor, balance_of, as_of, digits)
+            rises = rises_in(batch.census, currency, as_of.day)
+            stream_rows, forecasts = _by_reference(minor, balance_of, as_of, digits, rises)
         else:
             stream_rows = _rows(derived.streams.columns, int(derived.streams.offsets[-1]), digits)
             forecasts = _rows(derived.forecasts, len(accounts), digits)
@@ -147,9 +155,13 @@ def _by_reference(
     balance_of: Mapping[str, int | None],
     as_of: Date,
     digits: int,
+    rises: Mapping[str, int],
 ) -> tuple[list[Row], list[Row]]:
     """Return the streams of one customer, and the forecast of each account, as FEEL values."""
-    streams = find_streams(transactions, as_of.day)
+    streams = [
+        stream._replace(rise_of_many=rises.get(stream.payee))
+        for stream in find_streams(transactions, as_of.day)
+    ]
     forecast_of = make_forecasts(transactions, streams, balance_of, as_of.day)
     return (
         [_feel_row(stream, STREAMS, digits) for stream in streams],
@@ -199,7 +211,9 @@ def _collections(rows: Sequence[Row]) -> Row:
 
 
 def _feel_row(
-    values: Stream | Forecast | AtMerchant | UnusualCategory, fields: Sequence[Field], digits: int
+    values: Stream | Forecast | AtMerchant | UnusualCategory | AmongPeers,
+    fields: Sequence[Field],
+    digits: int,
 ) -> Row:
     """Return the fields that a reference has derived as FEEL values."""
     return {
@@ -241,6 +255,7 @@ ROW_FIELDS: Final[Mapping[str, Mapping[str, RowField]]] = {
 _FORECAST_FIELDS: Final = [field for field in ACCOUNTS if field.name in FORECASTS]
 _AT_MERCHANT_FIELDS: Final = [field for field in TRANSACTIONS if field.name in AT_MERCHANTS]
 _UNUSUAL_FIELDS: Final = [field for field in CUSTOMER if field.name in UNUSUAL]
+_AMONG_PEERS_FIELDS: Final = [field for field in CUSTOMER if field.name in AMONG_PEERS]
 
 
 def _rows(columns: Mapping[str, Column], count: int, digits: int) -> list[Row]:

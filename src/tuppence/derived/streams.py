@@ -23,6 +23,7 @@ from tuppence.derived.measures import (
     Measures,
     measure,
 )
+from tuppence.derived.peers import rises_of_many
 from tuppence.facts.batch import (
     DTYPES,
     Array,
@@ -94,6 +95,9 @@ def find_streams(batch: FactBatch, as_of: Date) -> FoundStreams:
     places[order] = np.arange(len(order), dtype=np.int32)
     ordered = {name: values[order] for name, values in streams.items()}
     ordered["duplicate"] = _duplicates(ordered)
+    ordered["rise of many"] = rises_of_many(
+        batch, as_of, ordered["customer"], ordered["payee"], payees.names
+    )
     return FoundStreams(
         _table(ordered, payees.names, batch), DAYS[ordered["cadence"]], places[of_row]
     )

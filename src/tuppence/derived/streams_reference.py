@@ -50,6 +50,7 @@ class Stream(NamedTuple):
     confidence: int
     account: str
     duplicate: bool
+    rise_of_many: int | None
     days: int
     positions: tuple[int, ...]
 
@@ -125,6 +126,7 @@ def make_stream(chain: Group, cadence: Cadence, as_of: int) -> Stream:
         confidence=confidence_of(chain, cadence),
         account=last.account,
         duplicate=False,
+        rise_of_many=None,
         days=cadence.days,
         positions=tuple(payment.position for payment in chain),
     )

@@ -12,10 +12,11 @@ from tuppence.derived.context import Derived
 from tuppence.derived.forecasts import forecasts
 from tuppence.derived.history import history_days
 from tuppence.derived.merchants import at_merchants
+from tuppence.derived.peers import among_peers
 from tuppence.derived.repeats import repeated
 from tuppence.derived.streams import FoundStreams, find_streams
 from tuppence.facts.batch import Array, Column, FactBatch, Table
-from tuppence.facts.schema import AT_MERCHANTS, FORECASTS, UNUSUAL, FieldType
+from tuppence.facts.schema import AMONG_PEERS, AT_MERCHANTS, FORECASTS, UNUSUAL, FieldType
 from tuppence.feel.values import Date
 
 
@@ -50,6 +51,8 @@ class DerivedTables:
             columns["history days"] = Column(FieldType.NUMBER, history)
         if not UNUSUAL.isdisjoint(self._fields):
             columns |= unusual_categories(self._batch, self._as_of)
+        if not AMONG_PEERS.isdisjoint(self._fields):
+            columns |= among_peers(self._batch, self._as_of)
         return replace(self._batch, customers=columns)
 
     def of(self, customer: int, *, streams: bool) -> Derived:

@@ -16,7 +16,7 @@ from tuppence.facts.batch import NULLS, Column, FactBatch, Table
 from tuppence.facts.schema import TABLES, FieldType
 from tuppence.feel.values import DAY_NANOSECONDS, Date, DaysDuration, YearsDuration
 from tuppence.plan.code import AttributeReading, RegisterType
-from tuppence.plan.columns import FALSE_MASK, TRUE_MASK, ColumnPlan, Constant
+from tuppence.plan.columns import FALSE_MASK, TRUE_MASK, UNSURE_MASK, ColumnPlan, Constant
 from tuppence.plan.instructions import FALSE, TRUE, UNSURE
 from tuppence.results.packed import DATE, TEXT
 
@@ -244,6 +244,6 @@ def _workspace(plan: ColumnPlan, digits: int) -> Workspace:
     for place, constant in enumerate(plan.inputs.constants):
         registers[first + place], errors[1 + numbers + place] = _constant(constant, digits, texts)
     masks = np.zeros((program.masks, BLOCK), np.uint8)
-    masks[TRUE_MASK], masks[FALSE_MASK] = TRUE, FALSE
+    masks[TRUE_MASK], masks[FALSE_MASK], masks[UNSURE_MASK] = TRUE, FALSE, UNSURE
     hashes, incomplete, overflowed = np.zeros((3, BLOCK), np.int64)
     return Workspace(registers, errors, masks, hashes, incomplete, overflowed)

@@ -4,10 +4,12 @@ Its results equal those of the reference engine bit for bit. The reference evalu
 customer and a rule that floats cannot decide, and the parts of rules that do not fit columns.
 """
 
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +40,6 @@ from tuppence.results.packed import (
     TEXT,
     UNKNOWN,
     Grid,
-    Packed,
     check_day,
     coded,
     pack_all,
@@ -50,6 +51,36 @@ Array = npt.NDArray[Any]
 CHUNK: Final = 2_048
 """Number of customers whose features are gathered before the program runs; they fit into a large
 cache."""
+MAX_INTERPRETED: Final = 100
+"""Maximum number of pairs of a batch that are interpreted here, where other processes could."""
+
+Pair = tuple[int, int]
+"""The indexes of a customer and of a rule."""
+
+
+class Interpreted(NamedTuple):
+    """A result of the interpreter, to be put beside those of columns.
+
+    Attributes:
+        state: State as in packed results.
+        score: Score in ten-thousandths; -1 for null.
+        values: The kind, the number and the text by which each value is packed.
+    """
+
+    state: int
+    score: int
+    values: tuple[tuple[int, int, str], ...]
+
+
+class Interpretation(NamedTuple):
+    """Results of the interpreter, in the order of their pairs, and the problems that it met."""
+
+    results: Sequence[Interpreted]
+    problems: Counter[Problem]
+
+
+Interpret = Callable[[Sequence[Pair]], Interpretation]
+"""Has the interpreter evaluate pairs of a batch, which are ordered by customer."""
 
 
 class Engine:
@@ -68,29 +99,43 @@ class Engine:
         self._bindings = Bindings(plan.columns)
         self._reasons: dict[int, tuple[Problem, ...]] = {}
         rules = plan.columns.rules
-        self._unplanned = [i for i, rule in enumerate(rules) if not rule.planned]
-        self._partial = [i for i, rule in enumerate(rules) if rule.planned and not rule.whole]
+        self._partial = [i for i, rule in enumerate(rules) if not rule.whole]
 
-    def evaluate(self, facts: FactBatch) -> Evaluation:
+    def evaluate(self, facts: FactBatch, beside: Interpret | None = None) -> Evaluation:
         """Evaluate every rule of the plan for every customer of the batch.
 
         The results equal those of `reference.evaluate`, bit for bit.
+
+        Args:
+            facts: The batch.
+            beside: Has the interpreter evaluate more than `MAX_INTERPRETED` pairs in other
+                processes; without it, all are evaluated here.
         """
         as_of = self.plan.as_of.day
         check_day(as_of)
         problems: Counter[Problem] = Counter()
-        data, offsets = pack_all(self._layout, self.grid(facts, problems), as_of)
+        data, offsets = pack_all(self._layout, self.grid(facts, problems, beside), as_of)
         batch = ResultBatch(facts.customer_ids, as_of, self._layout, data, offsets)
         return Evaluation(batch, problems)
 
-    def grid(self, facts: FactBatch, problems: Counter[Problem] | None = None) -> Grid:
+    def interpret(self, facts: FactBatch, pairs: Sequence[Pair]) -> Interpretation:
+        """Have the interpreter evaluate some pairs of a batch, which are ordered by customer."""
+        bound = BoundPlan(self.plan.columns, facts, self._bindings)
+        found = self._interpret(facts, bound, pairs)
+        bound.give_back()
+        return found
+
+    def grid(
+        self,
+        facts: FactBatch,
+        problems: Counter[Problem] | None = None,
+        beside: Interpret | None = None,
+    ) -> Grid:
         """Return the results as arrays, and add the reasons for unknown ones to the problems."""
         plan = self.plan
         bound = BoundPlan(plan.columns, facts, self._bindings)
         outputs = bound.run(0, len(facts))
-        by_customer: dict[int, list[int]] = {}
-        for rule, customer in self._left_over(outputs.states):
-            by_customer.setdefault(customer, []).append(rule)
+        pairs = self._left_over(outputs.states)
         short = outputs.states == SHORT_HISTORY
         too_short = np.count_nonzero(short, axis=1)
         outputs.states[short] = UNKNOWN
@@ -98,17 +143,18 @@ class Engine:
         unexplained: dict[int, list[int]] = {}
         if problems is not None:
             signatures, unexplained = self._signatures(outputs)
-        met = Counter[Problem]()
-        for customer in dict.fromkeys([*by_customer, *unexplained]):
-            left, unknown = by_customer.get(customer, ()), unexplained.get(customer, ())
-            context = self._context(facts, bound, customer, {*left, *(s >> 32 for s in unknown)})
+        for customer, unknown in unexplained.items():
+            context = self._context(facts, bound, customer, {s >> 32 for s in unknown})
             for signature in unknown:
                 one = Counter[Problem]()
                 evaluate_rule(plan.rules[signature >> 32], context, plan.as_of, one)
                 self._reasons[signature] = tuple(one)
-            for rule in left:
-                result = evaluate_rule(plan.rules[rule], context, plan.as_of, met)
-                _put(outputs, plan.columns, rule, customer, packed(result), bound.texts)
+        if beside is not None and len(pairs) > MAX_INTERPRETED:
+            interpreted = beside(pairs)
+        else:
+            interpreted = self._interpret(facts, bound, pairs)
+        for pair, result in zip(pairs, interpreted.results, strict=True):
+            _put(outputs, plan.columns, pair, result, bound.texts)
         if problems is not None:
             for rule in np.flatnonzero(too_short).tolist():
                 written = plan.rules[rule].rule
@@ -117,18 +163,31 @@ class Engine:
             for signature, count in signatures.items():
                 for reason in self._reasons[signature]:
                     problems[reason] += count
-            problems.update(met)
+            problems.update(interpreted.problems)
         bound.give_back()
         names = bound.texts.texts
         return Grid(outputs.states, outputs.scores, outputs.values, outputs.kinds, names)
 
-    def _left_over(self, states: Array) -> Iterator[tuple[int, int]]:
-        """Yield the pairs of rule and customer that the reference evaluates."""
+    def _left_over(self, states: Array) -> list[Pair]:
+        """Return the pairs that the interpreter evaluates, ordered by customer."""
         is_left = states == UNSURE_STATE
-        is_left[self._unplanned] = True
         is_left[self._partial] |= states[self._partial] == QUALIFIED
-        rules, customers = np.nonzero(is_left)
-        yield from zip(rules.tolist(), customers.tolist(), strict=True)
+        customers, rules = np.nonzero(is_left.T)
+        return list(zip(customers.tolist(), rules.tolist(), strict=True))
+
+    def _interpret(
+        self, facts: FactBatch, bound: "BoundPlan", pairs: Sequence[Pair]
+    ) -> Interpretation:
+        plan, met = self.plan, Counter[Problem]()
+        found: list[Interpreted] = []
+        for customer, own in itertools.groupby(pairs, itemgetter(0)):
+            rules = [rule for _, rule in own]
+            context = self._context(facts, bound, customer, rules)
+            for rule in rules:
+                result = packed(evaluate_rule(plan.rules[rule], context, plan.as_of, met))
+                score = -1 if result.score is None else result.score
+                found.append(Interpreted(result.state, score, tuple(map(coded, result.values))))
+        return Interpretation(found, met)
 
     def _signatures(self, outputs: Outputs) -> tuple[dict[int, int], dict[int, list[int]]]:
         """Return how often each signature occurs, and by customer those to be explained.
@@ -163,15 +222,15 @@ class Engine:
 
 
 def _put(
-    outputs: Outputs, plan: ColumnPlan, rule: int, customer: int, result: Packed, texts: TextNumbers
+    outputs: Outputs, plan: ColumnPlan, pair: Pair, result: Interpreted, texts: TextNumbers
 ) -> None:
-    """Write a result of the reference to the outputs."""
+    """Write a result of the interpreter to the outputs."""
+    customer, rule = pair
     outputs.states[rule, customer] = result.state
     if result.state != QUALIFIED:
         return
-    outputs.scores[rule, customer] = -1 if result.score is None else result.score
-    for place, value in enumerate(result.values, plan.program.first_values[rule]):
-        kind, number, text = coded(value)
+    outputs.scores[rule, customer] = result.score
+    for place, (kind, number, text) in enumerate(result.values, plan.program.first_values[rule]):
         outputs.kinds[place, customer] = kind
         is_text = kind in {TEXT, LITERAL}
         outputs.values[place, customer] = texts.number(text) if is_text else number

@@ -22,7 +22,7 @@ from tuppence.facts.values import feel_values
 from tuppence.plan.columns import TablePlan
 from tuppence.plan.instructions import Aggregation, Readout
 
-NUMBER_COLUMNS: Final = 8
+NUMBER_COLUMNS: Final = 9
 CODE_COLUMNS: Final = 20
 """The kernel is compiled for these numbers of columns of a table; columns that are not needed are
 empty."""

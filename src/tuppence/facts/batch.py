@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from tuppence.facts.census import Census
 from tuppence.facts.schema import FieldType
 
 NULL_MONEY: Final = int(np.iinfo(np.int64).min)
@@ -93,12 +94,14 @@ class FactBatch:
         customers: One row per customer, by the names of the schema's stored customer fields.
         accounts: Accounts, ordered by (customer, account id).
         transactions: Transactions, ordered by (customer, booking date, sequence).
+        census: Figures about everybody; None if there are none.
     """
 
     customer_ids: tuple[str, ...]
     customers: Mapping[str, Column]
     accounts: Table
     transactions: Table
+    census: Census | None = None
 
     def __len__(self) -> int:
         return len(self.customer_ids)
@@ -124,6 +127,7 @@ class FactBatch:
             {name: column.slice(start, stop) for name, column in self.customers.items()},
             self.accounts.slice(start, stop),
             self.transactions.slice(start, stop),
+            self.census,
         )
 
 

@@ -65,6 +65,7 @@ class PermittedFacts:
             {n: replace(c, values=c.values[kept]) for n, c in batch.customers.items()},
             replace(batch.accounts, offsets=batch.accounts.offsets[edges]),
             replace(batch.transactions, offsets=batch.transactions.offsets[edges]),
+            batch.census,
         )
 
     def find(self, customer_id: str) -> FactBatch:

@@ -1,4 +1,7 @@
-"""The closed, typed schema of the facts that rules may read."""
+"""The closed, typed schema of the facts that rules may read.
+
+One module because it is a list: whoever looks for a field finds all of them here.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -97,9 +100,46 @@ CUSTOMER: Final = (
         unit=MONEY_UNIT,
         derived=True,
     ),
+    Field(
+        "census day",
+        FieldType.DATE,
+        "First day of the month of which figures about everybody are known; null if none are.",
+        derived=True,
+    ),
+    Field(
+        "above peers",
+        FieldType.BOOLEAN,
+        "Whether the customer spends far more on a category than people like them; null if it is "
+        "not known what those spend.",
+        derived=True,
+    ),
+    Field(
+        "peer category",
+        FieldType.TEXT,
+        "The category of which `above peers` is true, that with the largest difference.",
+        derived=True,
+    ),
+    Field(
+        "own spending",
+        FieldType.MONEY,
+        "Purchases of `peer category` in the last 90 days, per month.",
+        unit=MONEY_UNIT,
+        derived=True,
+    ),
+    Field(
+        "peer spending",
+        FieldType.MONEY,
+        "Half of the people like the customer spend less than this on it in a month.",
+        unit=MONEY_UNIT,
+        derived=True,
+    ),
 )
 UNUSUAL: Final = frozenset({"unusual category", "unusual spending", "usual spending"})
 """Fields of customers about the category whose spending is most unusual."""
+AMONG_PEERS: Final = frozenset(
+    {"census day", "above peers", "peer category", "own spending", "peer spending"}
+)
+"""Fields of customers that depend on a census."""
 
 ACCOUNTS: Final = (
     Field("id", FieldType.TEXT, "The account's identifier.", False, personal=True),
@@ -313,6 +353,15 @@ STREAMS: Final = (
         FieldType.BOOLEAN,
         "Whether one before it has equal kind, payee, cadence and amount, and neither has stopped.",
         False,
+        derived=True,
+    ),
+    Field(
+        "rise of many",
+        FieldType.NUMBER,
+        "If its payee raised prices for many last month: half of them pay at most this share more; "
+        "null otherwise.",
+        unit="share",
+        decimals=4,
         derived=True,
     ),
 )

@@ -1,7 +1,8 @@
 """Caps: how often insights may be seen."""
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tuppence.feed.items import ItemId, ItemState
@@ -32,12 +33,12 @@ class Caps:
         self._seen = Counter[tuple[int, str]]()
         self._own = Counter[str]()
         for item, state in states.items():
-            for day in state.seen:
-                self._count(rules.get(item.rule_id), day)
+            if state.seen:
+                self._count(rules.get(item.rule_id), state.seen)
 
     def hold_back(self, one: "Candidate") -> bool:
         """Return whether a cap would be exceeded if a candidate were seen today."""
-        if self._today in self._states.get(one.item, ItemState()).seen:
+        if self._is_counted(one):
             return False
         cap = one.rule.feed_settings.cap
         if cap is not None and self._own[one.rule.id] >= cap.at_most:
@@ -49,24 +50,27 @@ class Caps:
 
     def add(self, one: "Candidate") -> None:
         """Count a candidate as seen today."""
-        if self._today not in self._states.get(one.item, ItemState()).seen:
-            self._count(one.rule, self._today)
+        if not self._is_counted(one):
+            self._count(one.rule, (self._today,))
 
     def expect(self, one: "Candidate") -> None:
         """Count a candidate as seen today wherever several of its group may be shown."""
-        if self._today in self._states.get(one.item, ItemState()).seen:
+        if self._is_counted(one):
             return
         for number, cap, group in self._groups(one.rule):
             if cap.of in {"kind", "everything"}:
                 self._seen[number, group] += 1
 
-    def _count(self, rule: Rule | None, day: int) -> None:
+    def _is_counted(self, one: "Candidate") -> bool:
+        state = self._states.get(one.item)
+        return state is not None and self._today in state.seen
+
+    def _count(self, rule: Rule | None, days: Sequence[int]) -> None:
         own = None if rule is None else rule.feed_settings.cap
-        if rule is not None and own is not None and self._is_in(own, day):
-            self._own[rule.id] += 1
+        if rule is not None and own is not None:
+            self._own[rule.id] += self._number_in(own, days)
         for number, cap, group in self._groups(rule):
-            if self._is_in(cap, day):
-                self._seen[number, group] += 1
+            self._seen[number, group] += self._number_in(cap, days)
 
     def _groups(self, rule: Rule | None) -> Iterator[tuple[int, PolicyCap, str]]:
         for number, cap in enumerate(self._policy.caps):
@@ -74,5 +78,6 @@ class Caps:
             if group is not None:
                 yield number, cap, group
 
-    def _is_in(self, cap: Cap, day: int) -> bool:
-        return self._today - cap.days < day <= self._today
+    def _number_in(self, cap: Cap, days: Sequence[int]) -> int:
+        """Return how many of some days, in ascending order, are within the period of a cap."""
+        return bisect_right(days, self._today) - bisect_right(days, self._today - cap.days)

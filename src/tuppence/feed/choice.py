@@ -165,22 +165,30 @@ def choose(
     candidates = sorted((one for one in unsorted if one is not None), key=lambda one: one.key)
     away = items_away(reader.states, policy, moment.now)
     muted = {item.rule_id for item in away if reader.states[item].answered is EventKind.NOT_HELPFUL}
-    promotes = reader.vulnerable is False and not any(
-        one.rule_id in rules and policy.tier(rules[one.rule_id]) == URGENT for one in results
+    today = Date(moment.today)
+    may_promote = any(one.rule.promotes for one in candidates) and (
+        reader.vulnerable is False and not _in_trouble(results, rules, policy)
     )
     judged = list[Candidate]()
     for one in candidates:
-        outcome = _own_outcome(one, reader, policy, moment, away, muted)
+        outcome = _own_outcome(one, reader, policy, moment, today, away, muted)
         if one.rule.id in withdrawn:
             outcome = Outcome.WITHDRAWN
         elif outcome is Outcome.SHOWN and one.rule.id in unwritable:
             outcome = Outcome.UNWRITABLE
-        elif outcome is Outcome.SHOWN and one.rule.promotes and not promotes:
+        elif outcome is Outcome.SHOWN and one.rule.promotes and not may_promote:
             outcome = Outcome.NO_PROMOTION
-        judged.append(one._replace(outcome=outcome))
+        judged.append(one if outcome is Outcome.SHOWN else one._replace(outcome=outcome))
     if ordering is not None:
         judged = _drawn(judged, ordering, Caps(policy, reader.states, rules, moment.today))
     return _placed(judged, policy, Caps(policy, reader.states, rules, moment.today))
+
+
+def _in_trouble(results: Iterable[Result], rules: Mapping[str, Rule], policy: Policy) -> bool:
+    """Return whether anything urgent applies, or may apply."""
+    return any(
+        one.rule_id in rules and policy.tier(rules[one.rule_id]) == URGENT for one in results
+    )
 
 
 def _placed(judged: Sequence[Candidate], policy: Policy, caps: Caps) -> tuple[Candidate, ...]:
@@ -198,13 +206,14 @@ def _placed(judged: Sequence[Candidate], policy: Policy, caps: Caps) -> tuple[Ca
                 outcome = Outcome.SAME_TOPIC
             elif places == policy.places:
                 outcome = Outcome.NO_PLACE
-        if outcome is Outcome.SHOWN:
-            place, places = places, places + 1
-            promoted |= one.rule.promotes
-            caps.add(one)
-            if one.rule.topic is not None:
-                topics.add(one.rule.topic)
-        chosen.append(one._replace(outcome=outcome, place=place))
+            else:
+                place, places = places, places + 1
+                promoted |= one.rule.promotes
+                caps.add(one)
+                if one.rule.topic is not None:
+                    topics.add(one.rule.topic)
+        is_same = place is None and outcome is one.outcome
+        chosen.append(one if is_same else one._replace(outcome=outcome, place=place))
     return tuple(chosen)
 
 
@@ -341,22 +350,23 @@ def _own_outcome(
     reader: Reader,
     policy: Policy,
     moment: Moment,
+    today: Date,
     away: Collection[ItemId],
     muted: Collection[str],
 ) -> Outcome:
     """Return the outcome of a candidate as far as it does not depend on other candidates."""
-    rule, state = one.rule, reader.states.get(one.item, ItemState())
+    rule, state = one.rule, reader.states.get(one.item)
     if not is_due(rule, moment.day - one.result.since):
         return Outcome.RESTING if rule.cooldown_days else Outcome.EXPIRED
-    if not rule.in_force(Date(moment.today)):
+    if not rule.in_force(today):
         return Outcome.NOT_IN_FORCE
     preferences = reader.preferences
     if rule.kind in preferences.kinds_off or rule.topic in preferences.topics_off:
         return Outcome.TURNED_OFF
     if rule.id in muted:
         return Outcome.MUTED
-    answer = state.answer
-    if answer is None:
+    answer = None if state is None else state.answer
+    if state is None or answer is None:
         return Outcome.SHOWN
     match state.answered:
         case EventKind.SNOOZED if one.item in away:

@@ -45,6 +45,8 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
         state: Its state.
         attempts: Number of attempts that have begun since it was planned or replayed.
         began: Whether any attempt ever began, so that it may have arrived.
+        sending: Whether an attempt has begun whose outcome is not recorded. If its process was
+            killed, nobody will record one: such an attempt is over when the delivery is due again.
         reason: The reason why the last attempt failed, in a sentence without personal data.
     """
 
@@ -55,7 +57,16 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
     state: DeliveryState = DeliveryState.WAITING
     attempts: int = 0
     began: bool = False
+    sending: bool = False
     reason: str = ""
+
+    def is_on_its_way(self, now: int) -> bool:
+        """Return whether an attempt is going on, which this delivery must not change under.
+
+        Args:
+            now: The clock, in milliseconds since 1970-01-01.
+        """
+        return self.state is DeliveryState.WAITING and self.sending and now < self.at
 
 
 class ChannelRule(NamedTuple):
@@ -134,7 +145,7 @@ def plan(
 
     A delivery that was never attempted is replaced when it would say something else by now. One
     that was attempted may have arrived, so it keeps its name, and only what no longer holds is
-    taken out of it.
+    taken out of it. One that is being sent is left alone, as it says already what it says.
 
     Args:
         shown: The person's feed.
@@ -167,11 +178,13 @@ def _plan_channel(
     """
     wanted = not channel.personal or channel.name in shown.reader.preferences.channels_on
     told: dict[ItemId, Told] = {}
-    for _, one in sorted(own.items(), key=lambda pair: pair[1].made):
-        if one.state is not DeliveryState.WAITING:
+    waiting = dict[str, Delivery]()
+    for name, one in sorted(own.items(), key=lambda pair: pair[1].made):
+        if one.state is DeliveryState.WAITING and not one.is_on_its_way(shown.moment.now):
+            waiting[name] = one
+        else:
             told |= dict(one.items)
     fresh = news(shown, told, policy) if wanted else ()
-    waiting = {name: one for name, one in own.items() if one.state is DeliveryState.WAITING}
     changed, gone = list[tuple[str, Delivery]](), set[str]()
     for name, one in waiting.items():
         if not one.began:
@@ -191,38 +204,36 @@ def _plan_channel(
         else:
             gone.add(name)
     if fresh:
-        ended = [one for name, one in own.items() if name not in gone]
-        due = _due(shown, channel, ended, policy)
+        due = due_at(shown, channel, own.values(), policy)
         changed.append(("", Delivery(channel.name, fresh, shown.moment.now, due)))
     return changed, gone
 
 
-def earliest(channel: ChannelRule, reader: Reader, policy: Policy, at: int) -> int:
-    """Return the first moment from another one on at which a channel may be used.
+def due_at(shown: Shown, channel: ChannelRule, others: Iterable[Delivery], policy: Policy) -> int:
+    """Return the first moment from now on at which a delivery may be attempted.
+
+    On a personal channel it is not quiet then, and nothing else has arrived on the same day, or is
+    on its way. Deliveries that only wait do not count: two of them would put each other off.
 
     Args:
+        shown: The person's feed.
         channel: The channel.
-        reader: The person, with their states and preferences.
+        others: The person's other deliveries on it.
         policy: The policy of the feed.
-        at: The moment, in milliseconds since 1970-01-01.
     """
+    today, now = shown.moment.today, shown.moment.now
     if not channel.personal:
-        return at
-    chosen = reader.preferences
+        return now
+    chosen = shown.reader.preferences
     zone = chosen.time_zone or policy.time_zone
+    days = [
+        local_day(one.at, zone)
+        for one in others
+        if one.state is DeliveryState.DELIVERED or one.is_on_its_way(now)
+    ]
+    last = max(days, default=today - 1)
+    at = now if last < today else start_of_day(last + 1, zone)
     return after_quiet_hours(at, zone, chosen.quiet_hours or policy.quiet_hours)
-
-
-def _due(shown: Shown, channel: ChannelRule, others: Iterable[Delivery], policy: Policy) -> int:
-    """Return when a new delivery is due: on a personal channel after the day of the last one."""
-    at = shown.moment.now
-    if channel.personal:
-        zone = shown.reader.preferences.time_zone or policy.time_zone
-        days = [local_day(one.at, zone) for one in others if one.state is not DeliveryState.DEAD]
-        last = max(days, default=shown.moment.today - 1)
-        if last >= shown.moment.today:
-            at = start_of_day(last + 1, zone)
-    return earliest(channel, shown.reader, policy, at)
 
 
 def _outdated(shown: Shown, deliveries: Mapping[str, Delivery]) -> Iterable[str]:

@@ -30,6 +30,8 @@ def narrow_true(condition: syntax.Node) -> list[Narrowing]:
             sides = (condition.left, condition.right)
             known = [Narrowing(side, "not null") for side in sides]
             return known + _at_least_one(condition)
+        case syntax.If(then=syntax.Literal(value=None | False)):  # so the condition did not hold
+            return narrow_false(condition.condition) + narrow_true(condition.otherwise)
     return []
 
 

@@ -36,6 +36,7 @@ class Date(NamedTuple):
 
     day: int
 
+    @functools.lru_cache(maxsize=10_000)  # noqa: B019 - dates are small, and few are written
     def __str__(self) -> str:
         year, month, day = civil(self.day)
         return f"{'-' if year < 0 else ''}{abs(year):04d}-{month:02d}-{day:02d}"

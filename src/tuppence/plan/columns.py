@@ -20,9 +20,10 @@ SCORE_UNIT: Final = 10_000
 NULL_MASK: Final = 0
 TRUE_MASK: Final = 1
 FALSE_MASK: Final = 2
+UNSURE_MASK: Final = 3
 """The first condition registers hold masks that are the same for every customer."""
 
-FIRST_ATTRIBUTE_MASK: Final = FALSE_MASK + 1
+FIRST_ATTRIBUTE_MASK: Final = UNSURE_MASK + 1
 """The first condition register that holds a field of the customer."""
 
 MAX_ROWS: Final = 500_000
@@ -52,7 +53,8 @@ class ColumnRule:
         rule_id: Identifier of the rule.
         refusals: Reasons why the interpreter has to help; empty for a rule that fits columns
             entirely.
-        planned: True if the condition is in the program.
+        planned: True if the condition is in the program, or the part of it that comes first: the
+            interpreter evaluates the rest, for customers whom that part does not decide.
         values: Type of each value, in order; empty unless the whole rule is in the program.
         features: Indexes of the features that the rule reads.
         instructions: Number of instructions in the program.
@@ -77,7 +79,7 @@ class LoweredRule(NamedTuple):
     Attributes:
         checked: The rule.
         code: The steps.
-        when: The condition; None for a rule that does not fit.
+        when: The condition, which is unsure from where it does not fit.
         history: The condition that the customer's history is too short, where the rule asks for
             one.
         score: The score in units of SCORE_UNIT, clamped to its bounds.
@@ -89,7 +91,7 @@ class LoweredRule(NamedTuple):
 
     checked: CheckedRule
     code: Code
-    when: Value | None
+    when: Value
     history: Value | None
     score: Value | None
     values: tuple[Value, ...]

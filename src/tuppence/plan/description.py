@@ -37,11 +37,13 @@ enough to tell expensive rules from cheap ones, not to predict times."""
 def cost(plan: ColumnPlan, rule: ColumnRule) -> float:
     """Return about how many microseconds a rule takes for a customer.
 
-    The cost of a shared feature is divided among the rules that read it.
+    The cost of a shared feature is divided among the rules that read it. A condition that does not
+    fit columns entirely counts as if the rest were interpreted for everybody.
     """
     users = Counter(feature for one in plan.rules for feature in one.features)
     gathered = sum(FEATURE / users[feature] for feature in rule.features)
-    interpreted = 0.0 if rule.planned else CONTEXT
+    open_conditions = any(refusal.place == "when" for refusal in rule.refusals)
+    interpreted = CONTEXT if open_conditions else 0.0
     return interpreted + rule.instructions * INSTRUCTION + gathered
 
 

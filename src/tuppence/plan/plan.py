@@ -8,7 +8,9 @@ from typing import Final
 import msgspec
 
 from tuppence.derived.groups import FIELDS
+from tuppence.derived.peers import FIELDS as OF_PEERS
 from tuppence.facts.schema import (
+    AMONG_PEERS,
     AT_MERCHANTS,
     COLLECTIONS,
     FORECASTS,
@@ -90,7 +92,7 @@ def _names(node: syntax.Node) -> frozenset[str]:
         case syntax.Path(base=syntax.Name(name="customer"), name=name):
             return frozenset({"customer", name})
         case syntax.Name(name="customer"):  # as a whole
-            return UNUSUAL | {"customer"}
+            return UNUSUAL | AMONG_PEERS | {"customer"}
     own = {node.name} if isinstance(node, syntax.Name | syntax.Path) else set()
     return frozenset(own).union(*map(_names, syntax.children(node)))
 
@@ -125,6 +127,8 @@ class Plan:
         needed = {"booking date", "amount", "own transfer", "account"}
         if not UNUSUAL.isdisjoint(self.columns.fields):
             needed |= {"category", "refunded", "type"}
+        if not AMONG_PEERS.isdisjoint(self.columns.fields):
+            needed |= OF_PEERS
         for table in self.columns.tables:
             if table.table.name == "transactions":
                 needed.update(table.numbers, table.codes)

@@ -39,6 +39,10 @@ WINDOW: Final = 60
 """Number of nights of the log that a scorecard is fitted to."""
 HALF_LIFE: Final = 45
 """Number of nights after which a view counts half."""
+LATELY: Final = 7
+"""Number of the last nights in which insights may be opened more, or less, than before."""
+_DRIFT: Final = 0.1
+"""Prior variance of what a rule gains or loses in the last nights."""
 _STEPS: Final = 25
 _CLOSE: Final = 1e-4
 """A step of Newton's method, in logits, after which the next would change no point."""
@@ -46,8 +50,8 @@ _USUAL: Final = 20
 """Views of an insight that its rate begins with, at the rate of all."""
 _NUMBERS: Final = 6
 """Features that are numbers: one, the score, and four affinities."""
-_LEVELS: Final = 7
-"""Features that are levels: rule, kind, topic, seen, age, clicked, place."""
+_LEVELS: Final = 8
+"""Features that are levels: rule, kind, topic, seen, age, clicked, place, and the rule lately."""
 
 
 class Shown(NamedTuple):
@@ -110,9 +114,10 @@ def fit(
     kinds, topics = insights.codes()
     layout = _layout(len(insights.ids), 1 + kinds.max(), 1 + topics.max())
     place = np.minimum(shown.place, PLACES - 1)
+    lately = np.where(shown.night > last - LATELY, shown.rule, len(insights.ids))
     levels = [shown.rule, kinds[shown.rule], topics[shown.rule]]
     levels += [shown.features[:, column] for column in (SEEN, AGE, CLICKED)]
-    columns = np.stack([*levels, place], axis=1) + np.array(layout.starts[:_LEVELS])
+    columns = np.stack([*levels, place, lately], axis=1) + np.array(layout.starts[:_LEVELS])
     numbers = np.ones((len(place), _NUMBERS))
     numbers[:, 1] = (shown.features[:, SCORE] - MEAN_SCORE) / SCORE_STEP
     numbers[:, 2:] = shown.features[:, OF_ALL:FEATURES] / 100
@@ -151,6 +156,8 @@ def _layout(rules: int, kinds: int, topics: int) -> _Layout:
         (zero(len(AGE_BOUNDS) + 1), 0.1),
         (zero(2), 1.0),
         (prior, 0.5),
+        (zero(rules), _DRIFT),
+        (zero(1), 1e-9),  # of earlier nights, which stays 0
         (np.array([PRIOR.base / 100]), 0.5),
         (np.array([PRIOR.score / 100]), 0.05),
         (np.array(PRIOR.affinity) / 100, 0.05),
@@ -158,6 +165,7 @@ def _layout(rules: int, kinds: int, topics: int) -> _Layout:
     sizes = [len(mean) for mean, _ in sections]
     variance = np.concatenate([np.full(len(mean), spread) for mean, spread in sections])
     starts = tuple(np.cumsum([0, *sizes[:-1]]).tolist())
+    starts = (*starts[:_LEVELS], *starts[_LEVELS + 1 :])  # the level of earlier nights is one more
     return _Layout(starts, np.concatenate([mean for mean, _ in sections]), variance)
 
 
@@ -214,10 +222,11 @@ def _scorecard(
     codes: tuple[Array, Array],
     rates: tuple[Array, int],
 ) -> Scorecard:
-    points = np.rint(100 * found).astype(np.int64).tolist()
-    ends = (*layout.starts[1:], len(points))
-    sections = [points[a:b] for a, b in zip(layout.starts, ends, strict=True)]
-    rule, kind, topic, seen, age, clicked, place, (base,), (score,), affinity = sections
+    ends = (*layout.starts[1:], len(found))
+    sections = [found[a:b] for a, b in zip(layout.starts, ends, strict=True)]
+    sections[0] = sections[0] + sections.pop(_LEVELS - 1)[:-1]  # rules as they are lately
+    points = [np.rint(100 * one).astype(np.int64).tolist() for one in sections]
+    rule, kind, topic, seen, age, clicked, place, (base,), (score,), affinity = points
     kinds, topics = codes
     learned = [number for number, one in enumerate(insights.sensitive) if not one]
     return Scorecard(

@@ -112,6 +112,11 @@ def damaged(customer_id: str) -> UserError:
     return UserError("store.corrupt", f"the stored results{whose} are damaged", hint)
 
 
+_SCORE: Final = struct.Struct("<i")
+_NUMBER: Final = struct.Struct("<q")
+_LENGTH: Final = struct.Struct("<I")
+
+
 def _unpack(layout: Layout, data: bytes, least: int) -> Iterator[tuple[int, Packed]]:
     count = len(layout.rules)
     days = struct.unpack_from(f"<{count}H", data, count)
@@ -125,7 +130,7 @@ def _unpack(layout: Layout, data: bytes, least: int) -> Iterator[tuple[int, Pack
             yield rule, _without_values(state, days[rule])
             continue
         names = layout.rules[rule][1]
-        (score,) = struct.unpack_from("<i", data, place)
+        (score,) = _SCORE.unpack_from(data, place)
         place += 4
         values: list[Any] = []
         for _ in names:
@@ -147,10 +152,10 @@ def _unpack_value(data: bytes, place: int) -> tuple[Any, int]:
     if kind == MISSING:
         return None, place
     if kind in {TEXT, LITERAL}:
-        (length,) = struct.unpack_from("<I", data, place)
+        (length,) = _LENGTH.unpack_from(data, place)
         text = data[place + 4 : place + 4 + length].decode()
         return text if kind == TEXT else evaluate(text), place + 4 + length
-    (number,) = struct.unpack_from("<q", data, place)
+    (number,) = _NUMBER.unpack_from(data, place)
     return plain_value(kind, number), place + 8
 
 

@@ -1,6 +1,8 @@
 """Converts the facts of a test customer, as written in a rule file, to a batch."""
 
+import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -8,6 +10,7 @@ import polars as pl
 
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
+from tuppence.facts.census import AGES, COMPARED, INCOMES, Census, cohort_name
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import check_identifier
@@ -17,6 +20,8 @@ from tuppence.feel.values import Date, parse_date
 from tuppence.rules.rule import Example
 
 CUSTOMER_ID: Final = "test customer"
+_USUAL: Final = Field("usual", FieldType.MONEY, "", nullable=False)
+_RISES: Final = Field("rises", FieldType.NUMBER, "", nullable=False, decimals=4)
 _REPEATS: Final = frozenset({"days ago", "every", "times"})
 Raw = Mapping[str, Any]
 
@@ -67,7 +72,24 @@ def example_facts(example: Example, schema: Schema) -> FactBatch:
             raise _wrong(
                 example, "account", row["account"], f"be one of {', '.join(sorted(known))}"
             )
-    return batch_from(ordered(coded(tables, schema)), schema)
+    batch = batch_from(ordered(coded(tables, schema)), schema)
+    return replace(batch, census=_census(example, currency, digits))
+
+
+def _census(example: Example, currency: str, digits: int) -> Census | None:
+    """Return a census of the month, in which all cohorts have the same figures."""
+    given = example.census
+    if given is None:
+        return None
+    for name in given.usual:
+        if name not in COMPARED:
+            raise _wrong(example, "a category of usual", name, f"be one of {', '.join(COMPARED)}")
+    usual = {name: _stored(example, _USUAL, one, digits) for name, one in given.usual.items()}
+    rises = {name: _stored(example, _RISES, one, digits) for name, one in given.rises.items()}
+    groups = itertools.product(range(len(AGES) + 1), range(len(INCOMES) + 1))
+    cohorts = [cohort_name(currency, age, income) for age, income in groups]
+    day = example_date(example).day
+    return Census(day, dict.fromkeys(cohorts, usual), {currency: rises})
 
 
 def _repeated(example: Example, as_of: Date) -> list[dict[str, Any]]:

@@ -162,6 +162,18 @@ class FeedSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit
     sensitive: bool = False
 
 
+class ExampleCensus(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """Figures about everybody that a test customer is compared with.
+
+    Attributes:
+        usual: Amounts by category: half of the people spend less than this in a month.
+        rises: Rises by payee, as shares: half of the people pay at most so much more.
+    """
+
+    usual: dict[str, Any] = {}
+    rises: dict[str, Any] = {}
+
+
 class Example(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
     """A test customer: some facts, and the result that the rule must have for them.
 
@@ -171,6 +183,7 @@ class Example(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defa
         expect: Expected state.
         customer: Fields of the customer; the currency is GBP by default.
         accounts: Fields of each account; one current account by default.
+        census: Figures about everybody, which are the same for all groups of people.
         transactions: Fields of each transaction. `days ago` may replace the booking date; `every`
             and `times` repeat the transaction into the past, at an interval in days.
         score: Expected score, if any.
@@ -183,6 +196,7 @@ class Example(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defa
     customer: dict[str, Any] = {}
     accounts: list[dict[str, Any]] = []
     transactions: list[dict[str, Any]] = []
+    census: ExampleCensus | None = None
     score: str | None = None
     values: dict[str, str] = {}
 
@@ -247,8 +261,11 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     def in_force(self, as_of: Date) -> bool:
         """Return whether the rule and its approval are valid on a day."""
-        day, approval = str(as_of), self.approval
-        return _is_within(day, self.valid_from, self.valid_until) and (
+        first, last, approval = self.valid_from, self.valid_until, self.approval
+        if first is None and last is None and approval is None:  # as of most rules
+            return True
+        day = str(as_of)
+        return _is_within(day, first, last) and (
             approval is None or _is_within(day, approval.date, approval.until)
         )
 

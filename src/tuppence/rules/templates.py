@@ -8,7 +8,7 @@ end. Templates also run in Jinja's sandbox, as a second line of defence.
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import jinja2
 import jinja2.meta
@@ -136,8 +136,15 @@ _Part: TypeAlias = str | tuple[str, Callable[[Any], Any] | None]
 """A text, or the name of a value with its filter."""
 
 
+class _Simple(NamedTuple):
+    """A template that only shows values: its parts, and the names of the values."""
+
+    parts: tuple[_Part, ...]
+    names: frozenset[str]
+
+
 @functools.lru_cache(maxsize=1_000)
-def _simple_parts(text: str, environment: jinja2.Environment) -> tuple[_Part, ...] | None:
+def _simple_parts(text: str, environment: jinja2.Environment) -> _Simple | None:
     """Return the parts of a template that only shows values; None for any other one."""
     parts: list[_Part] = []
     for output in _parse(text, environment).body:
@@ -153,7 +160,7 @@ def _simple_parts(text: str, environment: jinja2.Environment) -> tuple[_Part, ..
                     parts.append((name, environment.filters[part.name]))
                 case _:
                     return None
-    return tuple(parts)
+    return _Simple(tuple(parts), frozenset(one[0] for one in parts if not isinstance(one, str)))
 
 
 def fill(text: str, environment: jinja2.Environment, values: Mapping[str, Any]) -> str:
@@ -167,22 +174,17 @@ def fill(text: str, environment: jinja2.Environment, values: Mapping[str, Any]) 
         TypeError: A filter does not fit its value, or a value cannot be shown.
         ValueError: A value, a list or the filled text is too long, or a number is too large.
     """
-    parts = _simple_parts(text, environment)
-    if parts is None or any(not isinstance(one, str) and one[0] not in values for one in parts):
-        pieces = _generated(text, environment, values)
-    else:
-        pieces = _shown_parts(parts, values)
-    return _joined(pieces)
+    simple = _simple_parts(text, environment)
+    if simple is None or not simple.names <= values.keys():
+        return _joined(_generated(text, environment, values))
+    used = {name: _limited(values[name]) for name in simple.names}
+    return _joined(one if isinstance(one, str) else _shown_part(one, used) for one in simple.parts)
 
 
-def _shown_parts(parts: Iterable[_Part], values: Mapping[str, Any]) -> Iterator[str]:
-    used = {one[0]: _limited(values[one[0]]) for one in parts if not isinstance(one, str)}
-    for part in parts:
-        if isinstance(part, str):
-            yield part
-        else:
-            name, write = part
-            yield str(_shown(used[name] if write is None else write(used[name])))
+def _shown_part(part: tuple[str, Callable[[Any], Any] | None], values: Mapping[str, Any]) -> str:
+    name, write = part
+    value = values[name]
+    return str(_shown(value if write is None else write(value)))
 
 
 def _generated(

@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
@@ -149,9 +150,9 @@ def read_timeout(request: Request, maximum: float) -> float:
     raise UserError("request.timeout", message, "write it as 2.5")
 
 
-def json_response(value: Any) -> Response:
+def json_response(value: Any, headers: Mapping[str, str] | None = None) -> Response:
     """Return an answer in JSON; decimals become numbers."""
-    return Response(_encode(value), media_type="application/json")
+    return Response(_encode(value), headers=headers, media_type="application/json")
 
 
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode

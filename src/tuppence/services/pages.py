@@ -1,5 +1,6 @@
 """The parts that pages for people share: who may see them, forms, templates, headers."""
 
+import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,14 +35,14 @@ class PageGuard:
     Args:
         app: The rest of the application.
         key: The key.
-        cookie: Name of the cookie that keeps it.
+        cookie: Beginning of the name of the cookie that keeps it.
         command: The command `tuppence serve …` that prints it.
     """
 
     def __init__(self, app: ASGIApp, key: str, cookie: str, command: str) -> None:
         self._app = app
         self._key = key
-        self._cookie = cookie
+        self._cookie = cookie_name(cookie, key)
         self._command = command
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,15 +50,8 @@ class PageGuard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                added = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-                message = {**message, "headers": [*message["headers"], *added]}
-            await send(message)
-
         refusal = self._refusal(Request(scope))
-        await (refusal or self._app)(scope, receive, send_with_headers)
+        await (refusal or self._app)(scope, receive, with_headers(send))
 
     def _refusal(self, request: Request) -> Response | None:
         given = request.query_params.get("key")
@@ -71,12 +65,39 @@ class PageGuard:
                 f"Open the address that the command tuppence serve {self._command} has printed.\n"
             )
             return Response(text, 403, media_type="text/plain")
-        if request.method not in {"GET", "HEAD"} and not _is_own(request):
-            return Response("This form was sent by another site.\n", 403, media_type="text/plain")
+        if request.method not in {"GET", "HEAD"} and not is_own(request):
+            return of_another_site()
         return None
 
 
-def _is_own(request: Request) -> bool:
+def with_headers(send: Send) -> Send:
+    """Return a way to send answers with the headers that every page has."""
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            added = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+            message = {**message, "headers": [*message["headers"], *added]}
+        await send(message)
+
+    return send_with_headers
+
+
+def of_another_site() -> Response:
+    """Return the refusal of a form that another site has sent."""
+    return Response("This form was sent by another site.\n", 403, media_type="text/plain")
+
+
+def cookie_name(begin: str, secret: str) -> str:
+    """Return the name of a cookie of one service: other ports of a host get the same cookies.
+
+    Args:
+        begin: The beginning of the name.
+        secret: A text that no other service on this host has.
+    """
+    return f"{begin}-{hashlib.sha256(secret.encode()).hexdigest()[:12]}"
+
+
+def is_own(request: Request) -> bool:
     """Return whether a form was sent by a page of this service."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from tuppence.errors import UserError
 from tuppence.facts.consent import Consent
 from tuppence.feed.choice import (
     Candidate,
@@ -22,7 +23,7 @@ from tuppence.relevance.scorecard import PRIOR
 from tuppence.results.result import json_value
 from tuppence.rules.message import MessageError, Rendered, render
 from tuppence.usecases.feed_ports import Kept, OrderedBy, Person, View, ViewedItem, ViewOrder
-from tuppence.usecases.order_feed import FeedOrder, Model, view_order
+from tuppence.usecases.order_feed import FeedOrder, KnownInsights, Model, view_order
 
 NOT_DUE = frozenset({Outcome.EXPIRED, Outcome.RESTING, Outcome.NOT_IN_FORCE})
 """Outcomes of insights that are no candidates of a view."""
@@ -73,63 +74,69 @@ class Feed(NamedTuple):
         return tuple(one for one in self.candidates if one.outcome not in _NOT_HIDDEN)
 
 
-def served_feed(
-    person: Person,
-    kept: Kept,
-    policy: Policy,
-    now: int,
-    locale: str | None = None,
-    model: Model | None = None,
-    channel: str | None = None,
-) -> Feed:
-    """Build the feed of a customer as a service shows it; without a consent nothing is in it.
+class FeedRequest(NamedTuple):
+    """All that a feed follows from.
 
-    Args:
+    Attributes:
         person: The customer, with their results.
         kept: The customer's actions in earlier feeds, and their choices.
         policy: The policy of the feed.
         now: The clock, in milliseconds since 1970-01-01.
-        locale: Locale of money and dates; that of the customer if None.
+        locale: Locale of money and dates, such as en_GB; that of the customer if None.
         model: The model that orders feeds; they are in rule order if omitted.
         channel: Place where the feed is shown, as the app calls it.
+    """
+
+    person: Person
+    kept: Kept
+    policy: Policy
+    now: int
+    locale: str | None = None
+    model: Model | None = None
+    channel: str | None = None
+
+    @property
+    def style(self) -> str:
+        """The locale in which the feed is written."""
+        return self.locale or locale_of(self.kept)
+
+    @property
+    def today(self) -> int:
+        """The day of the clock in the person's time zone, in days since 1970-01-01."""
+        return local_day(self.now, self.kept.preferences.time_zone or self.policy.time_zone)
+
+    def served(self) -> "FeedRequest":
+        """Return the request as a service answers it: without a consent nothing is in the feed."""
+        person = self.person
+        return self._replace(person=person._replace(results=())) if person.frozen else self
+
+
+def served_feed(request: FeedRequest) -> Feed:
+    """Build the feed of a customer as a service shows it.
+
+    Args:
+        request: All that it follows from.
 
     Raises:
         UserError: There is no such locale.
     """
-    if person.frozen:
-        person = person._replace(results=())
-    locale = locale or locale_of(kept)
-    return build_feed(person, kept, policy, now, locale, model, channel)
+    return build_feed(request.served())
 
 
-def feed_version(
-    person: Person,
-    kept: Kept,
-    policy: Policy,
-    now: int,
-    locale: str | None = None,
-    model: Model | None = None,
-    channel: str | None = None,
-) -> bytes:
-    """Return bytes that differ wherever the feed may differ, without building it.
+def feed_version(request: FeedRequest) -> bytes:
+    """Return bytes that differ wherever the served feed may differ, without building it.
 
     Args:
-        person: The customer, with their results.
-        kept: The customer's actions in earlier feeds, and their choices.
-        policy: The policy of the feed.
-        now: The clock, in milliseconds since 1970-01-01.
-        locale: Locale of money and dates; that of the customer if None.
-        model: The model that orders feeds, if there is one.
-        channel: Place where the feed is shown.
+        request: All that it follows from.
     """
+    person, kept, policy, now, locale, model, channel = request
     known = person._replace(results=(), rules={})  # the version and the ruleset stand for them
-    today = local_day(now, kept.preferences.time_zone or policy.time_zone)
     away = sorted(items_away(kept.states, policy, now))
     states, withdrawn = sorted(kept.states.items()), sorted(kept.withdrawn)
     return msgspec.json.encode(
         [
-            *(known, policy.version, today, away, states, withdrawn, kept.preferences, locale),
-            *(None if model is None else model.digest, channel),
+            *(known, policy.version, request.today, away, states, withdrawn, kept.preferences),
+            *(locale, None if model is None else model.digest, channel),
         ]
     )
 
@@ -139,34 +146,80 @@ def locale_of(kept: Kept) -> str:
     return kept.preferences.locale or "en_GB"
 
 
-def build_feed(
-    person: Person,
-    kept: Kept,
-    policy: Policy,
-    now: int,
-    locale: str,
-    model: Model | None = None,
-    channel: str | None = None,
-) -> Feed:
+def build_feed(request: FeedRequest) -> Feed:
     """Build the feed of a customer.
 
     Args:
-        person: The customer, with their results.
-        kept: The customer's actions in earlier feeds, and their choices.
-        policy: The policy of the feed.
-        now: The clock, in milliseconds since 1970-01-01.
-        locale: Locale of money and dates, such as en_GB.
-        model: The model that orders feeds; they are in rule order if omitted.
-        channel: Place where the feed is shown, as the app calls it.
+        request: All that it follows from.
 
     Raises:
         UserError: There is no such locale.
     """
-    today = local_day(now, kept.preferences.time_zone or policy.time_zone)
-    moment = Moment(person.as_of.day, today, now)
+    (found,) = build_feeds([request])
+    if isinstance(found, UserError):
+        raise found
+    return found
+
+
+def build_feeds(requests: Sequence[FeedRequest]) -> Sequence[Feed | UserError]:
+    """Build feeds that are asked for together, each as if alone, at less cost.
+
+    Args:
+        requests: All that the feeds follow from.
+
+    Returns:
+        The feed of each request; an error if there is no such locale.
+    """
+    known = dict[tuple[int, str], KnownInsights]()  # worked out once for a ruleset and a model
+    chosen = list[_Chosen | UserError]()
+    for one in requests:
+        model, rules = one.model, one.person.rules
+        key = id(rules), "" if model is None else model.digest
+        if key not in known:
+            known[key] = KnownInsights(rules, PRIOR if model is None else model.card)
+        chosen.append(_chosen(one, known[key]))
+    for insights in known.values():
+        insights.describe(
+            (one.order, one.due)
+            for one in chosen
+            if not isinstance(one, UserError) and one.order.insights is insights
+        )
+    return [
+        choice if isinstance(choice, UserError) else _feed(one, choice)
+        for one, choice in zip(requests, chosen, strict=True)
+    ]
+
+
+class _Chosen(NamedTuple):
+    """The insights of a feed.
+
+    Attributes:
+        items: Those that are shown.
+        candidates: All insights that qualify.
+        left_out: The reason, by rule, for each whose message cannot be written.
+        order: The order of the feed, which also describes candidates.
+        by: The order that a view records; None if there is no model.
+    """
+
+    items: tuple[FeedItem, ...]
+    candidates: tuple[Candidate, ...]
+    left_out: Mapping[str, str]
+    order: FeedOrder
+    by: ViewOrder | None
+
+    @property
+    def due(self) -> list[Candidate]:
+        """The candidates of the view."""
+        return [one for one in self.candidates if one.outcome not in NOT_DUE]
+
+
+def _chosen(request: FeedRequest, insights: KnownInsights) -> _Chosen | UserError:
+    person, kept, policy, now, _, model, _ = request
+    style = request.style
+    moment = Moment(person.as_of.day, request.today, now)
     reader = kept.reader(person.vulnerable)
     by = view_order(person.customer, kept, model)
-    order = FeedOrder(person, kept, policy, today, PRIOR if model is None else model.card)
+    order = FeedOrder(person, kept, policy, moment.today, insights)
     ordering = order if by is not None and by.by is OrderedBy.MODEL else None
     items, left_out = dict[str, FeedItem](), dict[str, str]()
     while True:  # once more for each message that cannot be written: it gives way to the next
@@ -186,22 +239,29 @@ def build_feed(
         for one in drawn:
             if one.rule.id not in items:
                 try:
-                    items[one.rule.id] = FeedItem(one, _message(one, person, moment.day, locale))
+                    items[one.rule.id] = FeedItem(one, _message(one, person, moment.day, style))
                 except MessageError as error:
                     left_out[one.rule.id] = error.message
+                except UserError as error:
+                    return error
         if not left_out.keys() & {one.rule.id for one in drawn}:
             break
-    found = tuple(items[one.rule.id]._replace(candidate=one) for one in shown)
+    found = tuple(FeedItem(one, items[one.rule.id].message) for one in shown)
+    return _Chosen(found, candidates, left_out, order, by)
+
+
+def _feed(request: FeedRequest, chosen: _Chosen) -> Feed:
+    person, by = request.person, chosen.by
     return Feed(
         person.customer,
         person.as_of,
         person.evaluated,
         person.frozen,
-        found,
-        candidates,
-        left_out,
-        _view(person, candidates, policy, order, by, channel),
-        ordering,
+        chosen.items,
+        chosen.candidates,
+        chosen.left_out,
+        _view(request, chosen),
+        chosen.order if by is not None and by.by is OrderedBy.MODEL else None,
     )
 
 
@@ -231,16 +291,8 @@ def _message(one: Candidate, person: Person, day: int, locale: str) -> Rendered:
     return render(one.rule, one.result.values, person.currency, locale, index)
 
 
-def _view(
-    person: Person,
-    candidates: Sequence[Candidate],
-    policy: Policy,
-    order: FeedOrder,
-    by: ViewOrder | None,
-    channel: str | None,
-) -> View:
-    day = person.as_of.day
-    due = [one for one in candidates if one.outcome not in NOT_DUE]
+def _view(request: FeedRequest, chosen: _Chosen) -> View:
+    person, policy, due = request.person, request.policy, chosen.due
     seen = tuple(
         ViewedItem(
             one.item,
@@ -255,6 +307,8 @@ def _view(
             found,
             *((None,) * 3 if one.draw is None else one.draw[1:]),
         )
-        for one, found in zip(due, order.features(due), strict=True)
+        for one, found in zip(due, chosen.order.features(due), strict=True)
     )
-    return View(day, person.ruleset, policy.version, policy.places, seen, by, channel)
+    day = person.as_of.day
+    order, channel = chosen.by, request.channel
+    return View(day, person.ruleset, policy.version, policy.places, seen, order, channel)

@@ -13,6 +13,7 @@ from tuppence.bankdata.categories import ACCOUNT_TYPES, CATEGORIES, TRANSACTION_
 from tuppence.bankdata.enrichment.brands import shipped_brands
 from tuppence.derived.chains_reference import CADENCES, FOUR_WEEKLY
 from tuppence.engine.columnar import Engine
+from tuppence.facts.census import COMPARED
 from tuppence.facts.consent import Use
 from tuppence.facts.permitted import PermittedFacts
 from tuppence.facts.schema import FieldType
@@ -40,6 +41,7 @@ CLOSED: Final[Mapping[tuple[str, str], Collection[str]]] = {
     ("streams", "state"): ("early", "mature", "stopped"),
     ("streams", "cadence"): tuple(one.name for one in (*CADENCES, FOUR_WEEKLY)),
     ("customer", "home"): ("own", "mortgage", "rent", "family"),
+    ("customer", "peer category"): COMPARED,
 }
 """Fields whose words are the same everywhere."""
 OPEN: Final = frozenset(

@@ -10,7 +10,7 @@ from tuppence.feed.turns import is_due, variant_index
 from tuppence.feel.values import Date
 from tuppence.results.result import State
 from tuppence.rules.message import MessageError, Rendered, render
-from tuppence.usecases.build_feed import Feed, FeedItem, build_feed
+from tuppence.usecases.build_feed import Feed, FeedItem, FeedRequest, build_feed
 from tuppence.usecases.feed_ports import Kept, Person
 from tuppence.usecases.order_feed import Model
 
@@ -118,7 +118,7 @@ def changes_of(
     if earlier.person is not None:
         day = min(earlier.day, feed.as_of)
         then = earlier.person._replace(as_of=day)
-        before = build_feed(then, kept, policy, now, locale, model).items
+        before = build_feed(FeedRequest(then, kept, policy, now, locale, model)).items
     entries, gone = compare_feeds(feed, person, before, locale)
     return FeedChanges(earlier.day, entries, gone)
 

@@ -19,11 +19,11 @@ import msgspec
 from tuppence.errors import UserError
 from tuppence.feed.choice import Moment
 from tuppence.feed.items import DAY
-from tuppence.feed.news import Delivery, DeliveryState, Plan, Shown, earliest, plan
+from tuppence.feed.news import Delivery, DeliveryState, Plan, Shown, due_at, plan
 from tuppence.feed.policy import Policy
 from tuppence.feed.preferences import local_day
 from tuppence.feel.values import Date
-from tuppence.usecases.build_feed import Feed, served_feed
+from tuppence.usecases.build_feed import Feed, FeedRequest, served_feed
 from tuppence.usecases.delivery_ports import (
     Audience,
     Channel,
@@ -171,7 +171,7 @@ def replay(outbox: Outbox, now: int) -> int:
         now: The clock, in milliseconds since 1970-01-01.
     """
     count = 0
-    for customer, name, _ in outbox.dead():
+    for customer, name, _ in outbox.dead(None):
         with outbox.change(customer) as change:
             one = change.deliveries.get(name)
             if one is None or one.state is not DeliveryState.DEAD:
@@ -183,10 +183,14 @@ def replay(outbox: Outbox, now: int) -> int:
     return count
 
 
-def given_up(outbox: Outbox) -> Sequence[GivenUp]:
-    """Return all deliveries that were given up, with their reasons, the oldest first."""
-    found = [GivenUp(name, one.channel, one.at, one.reason) for _, name, one in outbox.dead()]
-    return sorted(found, key=lambda one: (one.at, one.id))
+def given_up(outbox: Outbox, limit: int) -> Sequence[GivenUp]:
+    """Return deliveries that were given up, with their reasons, the newest first.
+
+    Args:
+        outbox: Keeps deliveries.
+        limit: Maximum number of them.
+    """
+    return [GivenUp(name, one.channel, one.at, one.reason) for _, name, one in outbox.dead(limit)]
 
 
 def unsubscribe(outbox: Outbox, store: FeedStore, delivery: str) -> bool:
@@ -252,7 +256,7 @@ def _planned(
     deps: DeliveryDependencies, person: Person, kept: Kept, deliveries: Mapping[str, Delivery]
 ) -> _Planned:
     now, policy, chosen = deps.clock(), deps.policy, kept.preferences
-    feed = served_feed(person, kept, policy, now, model=deps.model())
+    feed = served_feed(FeedRequest(person, kept, policy, now, model=deps.model()))
     today = local_day(now, chosen.time_zone or policy.time_zone)
     moment = Moment(person.as_of.day, today, now)
     reader = kept.reader(person.vulnerable)
@@ -310,12 +314,17 @@ class _Pass:
             if one.channel not in self.open_channels():
                 return None
             channel = deps.channels[one.channel]
-            free = earliest(channel.rule, planned.shown.reader, deps.policy, now)
+            others = [
+                other
+                for key, other in change.deliveries.items()
+                if other.channel == one.channel and key != name
+            ]
+            free = due_at(planned.shown, channel.rule, others, deps.policy)
             if free > now:
                 change.write({name: msgspec.structs.replace(one, at=free)}, ())
                 return None
             begun = msgspec.structs.replace(
-                one, at=now + LEASE, attempts=one.attempts + 1, began=True
+                one, at=now + LEASE, attempts=one.attempts + 1, began=True, sending=True
             )
             change.write({name: begun}, ())
         wanted = {item for item, _ in one.items}
@@ -355,7 +364,8 @@ class _Pass:
         at = now
         if state is DeliveryState.WAITING:
             at += deps.retry.pause(one.attempts, deps.chance())
-        change.write({name: msgspec.structs.replace(one, state=state, at=at, reason=reason)}, ())
+        ended = msgspec.structs.replace(one, state=state, at=at, sending=False, reason=reason)
+        change.write({name: ended}, ())
         word = {DeliveryState.WAITING: "failed"}.get(state, state.value)
         about = {"delivery": name, "channel": one.channel, "attempts": one.attempts}
         if error is None:

@@ -56,8 +56,12 @@ class Outbox(Protocol):
         """Return when the next delivery is due, in milliseconds since 1970-01-01; None if none."""
         ...
 
-    def dead(self) -> Sequence[tuple[str, str, Delivery]]:
-        """Return all deliveries that were given up, each after its customer and identifier."""
+    def dead(self, limit: int | None) -> Sequence[tuple[str, str, Delivery]]:
+        """Return deliveries that were given up, each after its customer and identifier.
+
+        Args:
+            limit: Maximum number of them, the newest ones; None for all.
+        """
         ...
 
     def recipient(self, delivery: str) -> tuple[str, str] | None:

@@ -1,8 +1,8 @@
-"""Edits the rules of a folder: reads, checks and saves them, one file at a time."""
+"""Edits rules in a folder or a database: reads, checks and saves them, one at a time."""
 
 import difflib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -19,6 +19,7 @@ from tuppence.rules.files import RuleProblem, check_document, duplicates, unread
 from tuppence.rules.rule import Rule
 from tuppence.rules.rule_text import changed_text
 from tuppence.structured import Document, parse_yaml, to_yaml
+from tuppence.usecases.team import Person
 
 MAX_TEXT: Final = 200_000
 """Maximum number of characters of a rule file that is edited."""
@@ -28,10 +29,10 @@ class StoredRule(NamedTuple):
     """A rule file.
 
     Attributes:
-        name: Its name in the folder.
+        name: Its name in the folder or the database.
         path: The file, for messages.
         text: Its text.
-        version: A digest of the text.
+        version: Names this text among those that the file had.
     """
 
     name: str
@@ -41,10 +42,10 @@ class StoredRule(NamedTuple):
 
 
 class RuleFiles(Protocol):
-    """Rule files that people edit; as text it is the name of their folder."""
+    """Rule files that people edit; as text it says where they are."""
 
-    def names(self) -> Sequence[str]:
-        """Return the names of all rule files, in order."""
+    def everything(self) -> Iterator[tuple[str, StoredRule | UserError]]:
+        """Yield the name of each rule file, in order, with the file or why it cannot be read."""
         ...
 
     def has(self, name: str) -> bool:
@@ -63,8 +64,15 @@ class RuleFiles(Protocol):
         """
         ...
 
-    def write(self, name: str, text: str, base: str) -> StoredRule:
+    def write(self, name: str, text: str, base: str, person: Person, reason: str) -> StoredRule:
         """Replace a rule file whose version is `base`, or make a new one if that is empty.
+
+        Args:
+            name: Its name.
+            text: Its text.
+            base: The version that the text was made from.
+            person: Whoever has written it; recorded where there are several people.
+            reason: Their reason, likewise.
 
         Raises:
             UserError: `rule.conflict`: the file has another version by now.
@@ -119,13 +127,12 @@ class RuleBook:
         """
         with self._lock:
             found = {}
-            for name in self.files.names():
-                try:
-                    stored = self.files.read(name)
-                except UserError as error:
+            for name, stored in self.files.everything():
+                if isinstance(stored, UserError):
                     path = self.files.path_of(name)
-                    stored = StoredRule(name, path, "", "")
-                    found[name, day] = EditedRule(stored, None, None, (unreadable(path, error),))
+                    problem = unreadable(path, stored)
+                    missing = StoredRule(name, path, "", "")
+                    found[name, day] = EditedRule(missing, None, None, (problem,))
                     continue
                 known = self._known.get((name, day))
                 # A warning may be about words that the store has by now.
@@ -151,12 +158,14 @@ class RuleBook:
         usable = None if any(not problem.warning for problem in problems) else checked
         return EditedRule(stored, document, usable, tuple(problems))
 
-    def save(self, edited: EditedRule, base: str) -> StoredRule:
+    def save(self, edited: EditedRule, base: str, person: Person, reason: str = "") -> StoredRule:
         """Save a rule that was checked.
 
         Args:
             edited: The rule.
             base: The version that it was made from; empty for a new one.
+            person: Whoever saves it.
+            reason: Their reason.
 
         Raises:
             UserError: `rule.invalid`: it has an error, and the next run would not start.
@@ -170,16 +179,17 @@ class RuleBook:
             hint = "correct what is marked: with an error in any rule no run starts"
             raise UserError("rule.invalid", f"nothing was saved: {message}", hint)
         identifier = edited.document.value.id
-        for name in self.files.names():
-            if name != stored.name and self._identifier(name) == identifier:
+        for name, other in self.files.everything():
+            if name != stored.name and self._identifier(other) == identifier:
                 message = f"nothing was saved: the rule {identifier} is in {name}.yaml already"
                 raise UserError("rule.duplicate", message, "give it another id")
-        return self.files.write(stored.name, stored.text, base)
+        return self.files.write(stored.name, stored.text, base, person, reason)
 
-    def _identifier(self, name: str) -> str | None:
+    def _identifier(self, stored: StoredRule | UserError) -> str | None:
         """Return the identifier of the rule in a file; None if the file is no rule."""
+        if isinstance(stored, UserError):
+            return None
         try:
-            stored = self.files.read(name)
             with self._lock:
                 known = [one for one in self._known.values() if one.stored == stored]
             if known:

@@ -197,7 +197,8 @@ def erase_from_services(
     customer: str,
     settle: Callable[[], None],
     feeds: FeedData | None = None,
-) -> tuple[Mapping[str, int], bool]:
+    renew_models: Callable[[], int] | None = None,
+) -> tuple[Mapping[str, int], bool, int]:
     """Erase a customer; begun again after it was broken off, it goes on.
 
     Args:
@@ -207,9 +208,12 @@ def erase_from_services(
         customer: The identifier, which may hold a card number.
         settle: Waits until replicas of the facts, which engines may ask, have caught up.
         feeds: The memory of feeds outside of the database; None if the database keeps it.
+        renew_models: Destroys all models of the order of feeds, and fits the published one again;
+            returns the number of models that were destroyed. None if there are none.
 
     Returns:
-        How many rows each table had, and whether there were results.
+        How many rows each table had, whether there were results, and how many models were
+        destroyed.
 
     Raises:
         UserError: There is no such customer, their token cannot be found without the secret, or
@@ -219,9 +223,16 @@ def erase_from_services(
     rows = dict(database.erase(customer))
     if feeds is not None:  # after the facts, without which nothing more is kept of feeds
         rows["feed_table"] = feeds.erase(customer)
+    # Whether or not there were rows: an erasure that was broken off may have erased them.
+    models = 0 if renew_models is None else renew_models()
     had_results = results.erase(customer)
     if not any(rows.values()) and not had_results:
-        raise UserError("facts.unknown-customer", f"there is no customer {customer}")
+        hint = ""
+        if models:
+            hint = (
+                f"{models} models were destroyed all the same: an earlier erasure may have failed"
+            )
+        raise UserError("facts.unknown-customer", f"there is no customer {customer}", hint)
     settle()
     had_results = results.erase(customer) or had_results
     if feeds is not None and any(feeds.export(customer).values()):
@@ -230,7 +241,7 @@ def erase_from_services(
     if results.get([customer]):
         message = f"results of {customer} were written again"
         raise UserError("privacy.left", message, "see who loads their facts, and forget them again")
-    return rows, had_results
+    return rows, had_results, models
 
 
 def erase_gone(

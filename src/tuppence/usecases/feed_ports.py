@@ -325,8 +325,13 @@ class LoggedView(NamedTuple):
 class FeedLog(Protocol):
     """The views of everybody, for models and estimates."""
 
-    def log(self) -> Iterator[LoggedView]:
-        """Return all views that are kept, as of one moment."""
+    def log(self, nights: int | None = None) -> Iterator[LoggedView]:
+        """Return the views that are kept, as of one moment.
+
+        Args:
+            nights: The number of last nights of which views are needed; earlier ones may be
+                returned too. All if None.
+        """
         ...
 
 

@@ -3,7 +3,8 @@
 In rule order the candidates are described all the same: what is logged is what a model learns from.
 """
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -17,8 +18,7 @@ from tuppence.feed.preferences import local_day
 from tuppence.relevance.chances import chances
 from tuppence.relevance.features import FEATURES, Cards, History, Insights, features
 from tuppence.relevance.ranking import Deck, code_of, codes_of, is_held_out, keys, noise
-from tuppence.relevance.scorecard import PARTS, PRIOR, Parts, Scorecard, contributions
-from tuppence.results.result import State
+from tuppence.relevance.scorecard import PARTS, Parts, Scorecard, contributions
 from tuppence.rules.rule import Rule
 from tuppence.usecases.feed_ports import Kept, OrderedBy, Person, ViewOrder
 
@@ -67,6 +67,49 @@ def view_order(customer: str, kept: Kept, model: Model | None) -> ViewOrder | No
     return ViewOrder(by, model.digest, model.card.temperature, model.card.seed)
 
 
+class KnownInsights:
+    """The rules of a ruleset as a scorecard knows them, for the feeds of many people.
+
+    Args:
+        rules: The rules by identifier.
+        card: The scorecard; that which has learned nothing, if there is no model.
+
+    Attributes:
+        insights: The rules, in the order of their identifiers.
+        numbers: The number of each by its identifier.
+        card: The scorecard.
+    """
+
+    def __init__(self, rules: Mapping[str, Rule], card: Scorecard) -> None:
+        self.insights = insights_of(rules.values())
+        self.numbers = {one: number for number, one in enumerate(self.insights.ids)}
+        self.card = card
+        self._rates = card.rates_of(self.insights)
+
+    def describe(self, feeds: Iterable[tuple["FeedOrder", Sequence[Candidate]]]) -> None:
+        """Compute the features of the candidates of many feeds at once, and keep them there.
+
+        Args:
+            feeds: Feeds, each with its candidates.
+        """
+        past, cards = ([list[int]() for _ in fields._fields] for fields in (History, Cards))
+        places = list[tuple[FeedOrder, ItemId]]()
+        for person, (feed, candidates) in enumerate(feeds):
+            new = [one for one in candidates if one.item not in feed.found]
+            if new:
+                feed.add_history(person, past)
+                feed.add_cards(person, new, cards)
+                places += [(feed, one.item) for one in new]
+        if not places:
+            return
+        seen = History(*(np.array(column, np.int64) for column in past))
+        history = seen._replace(clicked=seen.clicked.astype(bool))
+        of_cards = Cards(*(np.array(column, np.int64) for column in cards))
+        found = features(history, of_cards, self.insights, self._rates)
+        for (feed, item), row in zip(places, found.tolist(), strict=True):
+            feed.found[item] = tuple(row)
+
+
 class FeedOrder:
     """The order of one person's feed by a model. Implements the port Ordering.
 
@@ -75,33 +118,32 @@ class FeedOrder:
         kept: The person's actions in earlier feeds.
         policy: The policy of the feed.
         today: The day of the clock in the person's time zone.
-        card: The scorecard; that which has learned nothing, if there is no model.
+        insights: The rules of the feed, and the scorecard.
+
+    Attributes:
+        insights: The rules of the feed, and the scorecard.
+        found: The features of items that are computed already.
     """
 
     def __init__(
-        self, person: Person, kept: Kept, policy: Policy, today: int, card: Scorecard = PRIOR
+        self, person: Person, kept: Kept, policy: Policy, today: int, insights: KnownInsights
     ) -> None:
         self._person, self._kept, self._policy = person, kept, policy
-        self._today, self._card = today, card
-        applies = {one.rule_id for one in person.results if one.state is not State.NOT_QUALIFIED}
-        known = applies | {item.rule_id for item in kept.states}
-        self._insights = insights_of([person.rules[name] for name in known if name in person.rules])
-        self._numbers = {one: number for number, one in enumerate(self._insights.ids)}
-        self._found: dict[ItemId, tuple[int, ...]] = {}
+        self._today, self._card = today, insights.card
+        self.insights = insights
+        self.found: dict[ItemId, tuple[int, ...]] = {}
 
     def features(self, candidates: Sequence[Candidate]) -> list[tuple[int, ...]]:
         """Return the features of candidates, as they are logged; each is computed once."""
-        new = [one for one in candidates if one.item not in self._found]
-        if new:
-            rows = map(tuple, self._features(new).tolist())
-            self._found.update(zip((one.item for one in new), rows, strict=True))
-        return [self._found[one.item] for one in candidates]
+        if any(one.item not in self.found for one in candidates):
+            self.insights.describe([(self, candidates)])
+        return [self.found[one.item] for one in candidates]
 
     def parts(self, candidates: Sequence[Candidate]) -> list[Parts]:
         """Return the points of candidates, each as a sum."""
         numbers = self._rules(candidates)
         found = np.array(self.features(candidates), np.int64).reshape(-1, FEATURES)
-        rows = contributions(self._card, self._insights, numbers, found)
+        rows = contributions(self._card, self.insights.insights, numbers, found)
         values = [self._policy.value_points(one.rule.id, one.rule.kind) for one in candidates]
         names = (*PARTS, VALUE)
         return [
@@ -135,20 +177,27 @@ class FeedOrder:
             for key, point, chance, look in zip(drawn, points, found, looks, strict=True)
         ]
 
-    def _features(self, candidates: Sequence[Candidate]) -> Array:
-        opened = [self._opened_before(one.item) for one in candidates]
-        cards = Cards(
-            np.zeros(len(candidates), np.int64),
-            self._rules(candidates),
-            np.array([_hundredths(one.result.score) for one in candidates], np.int64),
-            np.array([self._person.as_of.day - one.item.turn for one in candidates], np.int64),
-            np.array(opened, np.int64),
-        )
-        rates = self._card.rates_of(self._insights)
-        return features(self._history_of(), cards, self._insights, rates)
+    def add_cards(
+        self, person: int, candidates: Iterable[Candidate], cards: Sequence[list[int]]
+    ) -> None:
+        """Add candidates to the columns of `Cards`.
+
+        Args:
+            person: Number of the person.
+            candidates: The candidates.
+            cards: The columns.
+        """
+        people, rules, scores, ages, clicked = cards
+        for one in candidates:
+            people.append(person)
+            rules.append(self.insights.numbers[one.rule.id])
+            scores.append(_hundredths(one.result.score))
+            ages.append(self._person.as_of.day - one.item.turn)
+            clicked.append(self._opened_before(one.item))
 
     def _rules(self, candidates: Sequence[Candidate]) -> Array:
-        return np.array([self._numbers[one.rule.id] for one in candidates], np.int64)
+        numbers = self.insights.numbers
+        return np.array([numbers[one.rule.id] for one in candidates], np.int64)
 
     def _clicked_on(self, item: ItemId) -> int | None:
         """Return the first day on which the person opened an item or acted on it, if they did."""
@@ -165,24 +214,26 @@ class FeedOrder:
         day = self._clicked_on(item)
         return day is not None and day < self._today
 
-    def _history_of(self) -> History:
-        """Return the days before today on which the person saw insights that are not urgent.
+    def add_history(self, person: int, past: Sequence[list[int]]) -> None:
+        """Add the days before today on which the person saw insights that are not urgent.
 
         Today does not count, so that an order stays while somebody looks at it.
+
+        Args:
+            person: Number of the person.
+            past: The columns of `History`.
         """
-        rules, days, clicked = list[int](), list[int](), list[bool]()
+        people, rules, days, clicked = past
         for item, state in self._kept.states.items():
-            number = self._numbers.get(item.rule_id)
+            number = self.insights.numbers.get(item.rule_id)
             if number is None or self._policy.tier(self._person.rules[item.rule_id]) == URGENT:
                 continue
+            seen = state.seen[: bisect_left(state.seen, self._today)]
             opened = self._clicked_on(item)
-            for day in state.seen:
-                if day < self._today:
-                    rules.append(number)
-                    days.append(self._today - day)
-                    clicked.append(day == opened)
-        columns = (np.array(rules, np.int64), np.array(days, np.int64), np.array(clicked, bool))
-        return History(np.zeros(len(rules), np.int64), *columns)
+            people += [person] * len(seen)
+            rules += [number] * len(seen)
+            days += [self._today - day for day in seen]
+            clicked += [day == opened for day in seen]
 
 
 def insights_of(rules: Iterable[Rule]) -> Insights:

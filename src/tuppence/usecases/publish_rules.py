@@ -108,6 +108,7 @@ def publish_approved(
     name: str,
     warn: Callable[[str], None],
     digest: str = "",
+    seen: str = "",
 ) -> tuple[str, list[Confirmation]]:
     """Have every engine serve the approved definitions; others who publish meanwhile wait.
 
@@ -119,12 +120,14 @@ def publish_approved(
         name: Shown beside the login in the record of the publication.
         warn: Called with each warning about the definitions before anything is published.
         digest: Publish this ruleset of the store again, in place of the definitions.
+        seen: Digest of the ruleset that somebody has seen; any if empty.
 
     Returns:
         The digest that was published, and what each engine confirmed.
 
     Raises:
-        UserError: As from `convert` and `publish`.
+        UserError: `publish.changed`: the definitions make another ruleset than was seen; others
+            as from `convert` and `publish`.
     """
     with definitions.publishing() as record:
         if not digest:
@@ -132,6 +135,10 @@ def publish_approved(
             for warning in made.warnings:
                 warn(warning)
             digest = made.ruleset.digest
+            if seen and seen != digest:
+                message = f"the approved rules make the ruleset {digest} by now, not {seen[:16]}"
+                hint = "look at what would change, and publish again"
+                raise UserError("publish.changed", message, hint)
         with engines as running:
             return digest, publish(
                 digest,

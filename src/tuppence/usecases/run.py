@@ -8,7 +8,6 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from tuppence.engine.columnar import Engine
 from tuppence.engine.reference import Evaluation
 from tuppence.errors import UserError
 from tuppence.facts.source import FactSource, partition_ranges
@@ -27,10 +26,8 @@ from tuppence.usecases.ledger import (
     add,
 )
 
-CUSTOMERS_PER_ITEM = 500
-
 Evaluator = Callable[[Iterable[WorkItem]], Iterator[tuple[WorkItem, Evaluation]]]
-"""Evaluates items, in any order, in this process or in others."""
+"""Evaluates items, in any order."""
 Work = Callable[[Sequence[WorkItem]], Iterator[tuple[WorkItem, Tally]]]
 """Does items, enters each in the ledger, and yields its counts."""
 T = TypeVar("T")
@@ -63,9 +60,7 @@ class RunOutcome(msgspec.Struct, frozen=True):
 
 
 def work_items(
-    facts: FactSource,
-    customers_per_item: int = CUSTOMERS_PER_ITEM,
-    left_out: Collection[str] = (),
+    facts: FactSource, customers_per_item: int, left_out: Collection[str] = ()
 ) -> list[WorkItem]:
     """Return all customers as work items.
 
@@ -186,19 +181,6 @@ def commit_item(
     with ledger.completing(run_id, item.name, tally):
         results.replace(found.rows, before)
     return tally
-
-
-def in_process(facts: FactSource, engine: Engine) -> Evaluator:
-    """Return an evaluator that works in this process, one item after another."""
-
-    def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
-        partition, batch = "", None
-        for item in items:
-            if batch is None or item.partition != partition:
-                partition, batch = item.partition, facts.read(item.partition)
-            yield item, engine.evaluate(batch.slice(item.start, item.stop))
-
-    return evaluate_items
 
 
 def name_run(facts: str, ruleset: str, as_of: Date) -> str:

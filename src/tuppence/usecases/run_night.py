@@ -12,35 +12,19 @@ from tuppence.plan.plan import make_plan
 from tuppence.rules.ruleset import Ruleset, RulesetStore
 from tuppence.rules.value_names import value_names
 from tuppence.usecases.ledger import Ledger, Tally
-from tuppence.usecases.run import (
-    CUSTOMERS_PER_ITEM,
-    Evaluator,
-    RunOutcome,
-    RunResults,
-    in_process,
-    run,
-    work_items,
-)
+from tuppence.usecases.run import Evaluator, RunOutcome, RunResults, run, work_items
 
 _CUSTOMERS_IN_COLUMNS: Final = 50_000
 """Maximum number of customers of an item where columns decide all rules: a whole partition."""
+_CUSTOMERS_INTERPRETED: Final = 500
+"""The same where the interpreter evaluates a rule for everybody: about a second of its work."""
 
 
 class Workers(Protocol):
     """Evaluate items over the facts of a run, several at a time."""
 
-    def in_threads(self, engine: Engine, threads: int) -> Evaluator:
-        """Return an evaluator for rules whose conditions are all columns."""
-        ...
-
-    def in_processes(self, ruleset: bytes, as_of: Date, processes: int) -> Evaluator:
-        """Return an evaluator for any rules, which each process plans for itself.
-
-        Args:
-            ruleset: Canonical bytes.
-            as_of: The date that the rules take for today.
-            processes: Number of processes.
-        """
+    def evaluator(self, engine: Engine, workers: int) -> Evaluator:
+        """Return an evaluator that uses so many threads, and as many processes where needed."""
         ...
 
 
@@ -88,7 +72,8 @@ def run_night(
         deps: The store.
         ruleset: The rules.
         as_of: The date that the rules take for today.
-        processes: Number of threads or processes that share the work.
+        processes: Number of threads that share the work in columns, and of processes that share
+            what is left to the interpreter.
         advance: Called with the tally of each item when it is done.
 
     Raises:
@@ -96,19 +81,11 @@ def run_night(
     """
     facts = deps.facts
     deps.rulesets.put(ruleset)
-    plan = make_plan(ruleset, as_of, facts.schema)
-    engine = Engine(plan)
-    decided_in_columns = all(rule.planned for rule in plan.columns.rules)
-    if decided_in_columns:
-        evaluator = deps.workers.in_threads(engine, processes)
-    elif processes == 1:
-        evaluator = in_process(facts, engine)
-    else:
-        one = facts.read(facts.partitions()[0][0]).slice(0, 1)
-        engine.evaluate(one)  # compiled once here, and loaded by the processes
-        evaluator = deps.workers.in_processes(ruleset.content, as_of, processes)
+    engine = Engine(make_plan(ruleset, as_of, facts.schema))
+    in_columns = all(rule.planned for rule in engine.plan.columns.rules)
+    evaluator = deps.workers.evaluator(engine, processes)
     gc.freeze()  # rules and plans stay to the end: the collector need not look at them again
-    customers = _CUSTOMERS_IN_COLUMNS if decided_in_columns else CUSTOMERS_PER_ITEM
+    customers = _CUSTOMERS_IN_COLUMNS if in_columns else _CUSTOMERS_INTERPRETED
     items = work_items(facts, customers, facts.left_out)
     with deps.open_results() as kept:
         return run(facts, items, ruleset, as_of, kept, kept, evaluator, advance)

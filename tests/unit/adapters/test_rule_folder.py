@@ -11,6 +11,7 @@ from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.usecases.edit_rules import RuleBook, StoredRule, differences, standing_of
+from tuppence.usecases.team import OWNER
 
 TEXT = "id: {}\nkind: tip\ntitle: A\nwhen: 'true'\nscore: 1\nmessage: {{title: a, body: b}}\n"
 DAY = Date(20_000)
@@ -30,7 +31,7 @@ def folder(tmp_path: Path) -> RuleFolder:
 
 
 def test_rules_are_named_by_their_paths(folder: RuleFolder) -> None:
-    assert folder.names() == ["more/Two-2", "one"]
+    assert [name for name, _ in folder.everything()] == ["more/Two-2", "one"]
     assert folder.read("more/Two-2").text == TEXT.format("two")
 
 
@@ -44,23 +45,16 @@ def test_nothing_else_is_read(folder: RuleFolder, name: str) -> None:
 @pytest.mark.parametrize("name", ["../new", "More", "a b", "", "a" * 65, "more/new", "x.yaml"])
 def test_a_new_rule_has_a_plain_name(folder: RuleFolder, name: str) -> None:
     with pytest.raises(UserError) as error:
-        folder.write(name, "text", "")
+        folder.write(name, "text", "", OWNER, "")
     assert error.value.code == "rule.name"
 
 
-def test_only_the_version_that_was_read_is_replaced(folder: RuleFolder) -> None:
+def test_a_file_that_was_removed_is_not_made_again(folder: RuleFolder) -> None:
     first = folder.read("one")
-    second = folder.write("one", "changed", first.version)
-    assert folder.read("one") == second
-    for base in (first.version, ""):
-        with pytest.raises(UserError) as error:
-            folder.write("one", "lost", base)
-        assert error.value.code == "rule.conflict"
     folder.path_of("one").unlink()
     with pytest.raises(UserError) as error:
-        folder.write("one", "lost", second.version)
+        folder.write("one", "lost", first.version, OWNER, "")
     assert "was removed" in error.value.message
-    assert folder.write("new", "text", "").text == "text"
 
 
 def test_the_catalogue_is_copied_once(tmp_path: Path) -> None:
@@ -94,7 +88,7 @@ def test_only_what_has_changed_is_checked_again(folder: RuleFolder) -> None:
     for _ in range(2):
         book.all(examine, DAY)
     assert seen == ["two", "one"]
-    folder.write("one", TEXT.format("one") + "# more\n", folder.read("one").version)
+    folder.write("one", TEXT.format("one") + "# more\n", folder.read("one").version, OWNER, "")
     book.all(examine, DAY)
     assert seen == ["two", "one", "one"]
     book.all(examine, Date(20_001))
@@ -116,7 +110,7 @@ def test_what_would_stop_the_next_run_is_not_saved(
     book, stored = RuleBook(folder, Schema()), folder.read("one")
     edited = book.check(stored._replace(text=text), nothing)
     with pytest.raises(UserError) as error:
-        book.save(edited, stored.version)
+        book.save(edited, stored.version, OWNER)
     assert error.value.code == code
     assert folder.read("one") == stored
 

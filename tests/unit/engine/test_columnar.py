@@ -1,6 +1,7 @@
 """The columnar engine at ties, at extremes, in parts; previews; what it gathers, in words."""
 
 import random
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -14,13 +15,13 @@ from tests.generative.making import Maker, facts
 
 from tuppence import compiled
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.engine import classes, reference, table_binding
+from tuppence.engine import classes, columnar, reference, table_binding
 from tuppence.engine.columnar import BoundPlan, Engine, feature_values
 from tuppence.engine.explanation import explain
 from tuppence.engine.kernel.outputs import UNSURE_STATE
 from tuppence.errors import UserError
 from tuppence.facts.coded import batch_from, coded, ordered
-from tuppence.facts.schema import Schema
+from tuppence.facts.schema import TABLES, FieldType, Schema
 from tuppence.feel.values import Date
 from tuppence.plan import predicates
 from tuppence.plan.plan import Plan, make_plan
@@ -83,9 +84,10 @@ def test_amounts_too_large_for_floats_are_the_references() -> None:
     assert (states[0] == UNSURE_STATE).tolist() == [True, True, False, True, True]
 
 
-def test_a_hundred_thousand_rows() -> None:
+@pytest.mark.parametrize("count", [10_000, pytest.param(100_000, marks=pytest.mark.long)])
+def test_many_rows(count: int) -> None:
     random_ = random.Random(1)
-    many = [random_.randrange(-10_000, 10_000) for _ in range(100_000)]
+    many = [random_.randrange(-10_000, 10_000) for _ in range(count)]
     made = plan_of(
         rule("sum(transactions.amount) > 0", name="a", m="median(payments.amount)"),
         rule('count(payments[merchant = "M"]) > 5', "mean(payments.amount) / 100", name="b"),
@@ -102,6 +104,61 @@ def test_a_rule_that_is_too_dear_for_many_rows_is_the_references() -> None:
     facts_ = batch([-100] * (limit + 1), [-100] * 3)
     assert_same(made, facts_)
     assert BoundPlan(made.columns, facts_).run(0, 2).states[0].tolist() == [UNSURE_STATE, 1]
+
+
+@pytest.mark.parametrize(
+    ("when", "states"),
+    [
+        ('count(payments) > 1 and string(count(payments)) = "2"', [0, UNSURE_STATE, UNSURE_STATE]),
+        ('count(payments) > 2 or string(count(payments)) = "2"', [UNSURE_STATE, UNSURE_STATE, 1]),
+        ('payments[2].amount > 1 and string(count(payments)) = "2"', [UNSURE_STATE, 0, 0]),
+        ('string(count(payments)) = "2" and count(payments) > 1', [UNSURE_STATE] * 3),
+        (
+            'count(payments) > 1 and (count(payments) > 2 or string(count(payments)) = "2")',
+            [0, UNSURE_STATE, 1],
+        ),
+        (
+            '(count(payments) > 1 or string(count(payments)) = "2") and count(payments) > 9',
+            [UNSURE_STATE] * 3,
+        ),
+    ],
+)
+def test_the_interpreter_evaluates_what_a_condition_leaves_open(
+    when: str, states: list[int]
+) -> None:
+    made = plan_of(rule(when, "count(payments)", n="count(payments)"))
+    facts_ = batch(*([-100] * count for count in (1, 2, 3)))
+    assert_same(made, facts_)
+    assert BoundPlan(made.columns, facts_).run(0, 3).states[0].tolist() == states
+
+
+def test_a_condition_that_exceeds_its_budget_is_unknown_whatever_follows() -> None:
+    dear = "count(for p in payments, q in payments return p.amount + q.amount) > 1"
+    made = plan_of(rule(f"{dear} and count(payments) = 0"), rule(f"{dear} or true", name="b"))
+    (row,) = assert_same(made, batch([-1] * 2_000)).rows()
+    assert [result.state for result in row.results] == [State.UNKNOWN, State.UNKNOWN]
+
+
+def test_pairs_that_others_interpret_are_put_beside_the_columns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(columnar, "MAX_INTERPRETED", 1)
+    made = plan_of(
+        rule("count(payments) > 0", name="a", n="payments[1]", t='string("é")'),
+        rule('string(count(payments)) = "2"', "count(payments)", name="b", d="today()"),
+        rule("count(payments) > 1", "count(payments)", name="c", n="count(payments)"),
+    )
+    facts_ = batch((-500,), (-100, -200), (), (-1, -2, -3))
+    engine, asked = Engine(made), list[columnar.Pair]()
+
+    def beside(pairs: Sequence[columnar.Pair]) -> columnar.Interpretation:
+        asked.extend(pairs)
+        return Engine(made).interpret(facts_, pairs)
+
+    found, wanted = engine.evaluate(facts_, beside), reference.evaluate(made, facts_)
+    assert found.results.data.tobytes() == wanted.results.data.tobytes()
+    assert found.problems == wanted.problems
+    assert asked == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 1), (3, 0), (3, 1)]
 
 
 def test_rows_of_tables_that_a_rule_does_not_read_leave_it_in_columns() -> None:
@@ -132,8 +189,8 @@ def test_numbers_are_asked_in_any_way(when: str) -> None:
 
 def test_what_a_filter_asks_of_each_row_costs_the_interpreter_steps() -> None:
     """With so many rows the interpreter gives up, and says unknown: so must the columns."""
-    asking = rule('count(payments[contains(merchant, "M")]) > 0')
-    made, facts_ = plan_of(asking), batch([-1] * 120_000, [-1])
+    asked = " and ".join(['contains(merchant, "M")'] * 12)
+    made, facts_ = plan_of(rule(f"count(payments[{asked}]) > 0")), batch([-1] * 12_000, [-1])
     (row, _) = assert_same(made, facts_).rows()
     assert row.results[0].state is State.UNKNOWN
     plain = plan_of(rule("count(payments) > 0"))
@@ -458,3 +515,11 @@ def test_filters_that_the_interpreter_writes_out_leave_many_rows_in_columns(
     assert_same(made, many)
     states = BoundPlan(made.columns, many).run(0, 1).states[:, 0].tolist()
     assert UNSURE_STATE not in states
+
+
+def test_a_ruleset_may_read_all_fields_of_a_table() -> None:
+    numbers = {FieldType.MONEY, FieldType.NUMBER}
+    for fields in TABLES.values():
+        of_numbers = sum(field.kind in numbers for field in fields)
+        assert of_numbers <= table_binding.NUMBER_COLUMNS
+        assert len(fields) <= table_binding.CODE_COLUMNS

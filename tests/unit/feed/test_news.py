@@ -21,7 +21,7 @@ from tuppence.feed.news import (
     Delivery,
     DeliveryState,
     Shown,
-    earliest,
+    due_at,
     news,
     plan,
 )
@@ -76,10 +76,15 @@ class Box:
         return set(new)
 
     def begin(self, name: str) -> None:
+        """Begin an attempt that fails at once."""
         self._change(name, began=True, attempts=1)
 
+    def send(self, name: str, until: int) -> None:
+        """Begin an attempt that goes on until a moment at the latest."""
+        self._change(name, began=True, attempts=1, sending=True, at=until)
+
     def end(self, name: str, state: DeliveryState, at: int) -> None:
-        self._change(name, began=True, state=state, at=at)
+        self._change(name, began=True, sending=False, state=state, at=at)
 
     def said(self) -> dict[str, list[str]]:
         return {name: named(one.items) for name, one in self.deliveries.items()}
@@ -135,6 +140,22 @@ def test_a_delivery_that_may_have_arrived_keeps_its_name_and_loses_what_no_longe
     assert box.said() == {}
 
 
+def test_what_is_being_sent_is_left_alone_whatever_the_feed_says_by_then() -> None:
+    """The attempt tells all of it, and its record is what a mail's link is found by."""
+    for channel in (HOOK, MAIL):
+        box = Box(channel)
+        (first,) = box.plan(shown(result("fees", x=Decimal(100)), result("coffee")))
+        box.send(first, NOON + HOUR)
+        before = box.deliveries[first]
+        assert box.plan(shown()) == set()
+        assert box.plan(shown(result("fees", x=Decimal(100)))) == set(), "it is told of that"
+        (second,) = box.plan(shown(result("fees", x=Decimal(200))))
+        assert box.deliveries[first] == before
+        assert box.said()[second] == ["fees"]
+        box.plan(shown(now=NOON + HOUR))
+        assert box.deliveries == {}, "an attempt that was killed is over when it is due again"
+
+
 def test_what_was_given_up_is_not_planned_again() -> None:
     box = Box(HOOK)
     (first,) = box.plan(shown(result("fees")))
@@ -173,6 +194,26 @@ def test_a_digest_has_the_first_of_the_feed_and_the_rest_comes_the_next_day() ->
     assert box.deliveries[second].at == morning, "one a day, and after the quiet hours"
 
 
+@pytest.mark.parametrize(
+    ("fields", "next_day"),
+    [
+        ({"state": DeliveryState.DELIVERED}, True),
+        ({"sending": True, "began": True, "at": NOON + HOUR}, True),
+        ({"sending": True, "began": True, "at": NOON}, False),
+        ({"began": True, "at": NOON + HOUR}, False),
+        ({"state": DeliveryState.DEAD, "began": True}, False),
+        ({"state": DeliveryState.DELIVERED, "at": NOON - DAY}, False),
+    ],
+)
+def test_what_arrived_today_or_is_on_its_way_puts_a_digest_off(
+    fields: Mapping[str, Any], next_day: bool
+) -> None:
+    other = msgspec.structs.replace(Delivery("mail", (), NOON, NOON), **fields)
+    morning = NOW + DAY + 7 * HOUR
+    assert due_at(shown(), MAIL, [other], POLICY) == (morning if next_day else NOON)
+    assert due_at(shown(), HOOK, [other], POLICY) == NOON
+
+
 def test_an_app_is_told_at_once_and_of_everything() -> None:
     night = NOW + 2 * HOUR
     box = Box(HOOK, policy=msgspec.structs.replace(POLICY, digest=1))
@@ -196,10 +237,10 @@ def test_old_deliveries_go_when_nothing_that_they_told_can_come_back() -> None:
 
 
 def test_a_person_chooses_their_own_quiet_hours() -> None:
-    reader = Reader(preferences=Preferences(quiet_hours=QuietHours("11:00", "14:30")))
-    assert earliest(MAIL, reader, POLICY, NOON) == NOW + 13 * HOUR + HOUR // 2
-    assert earliest(MAIL, Reader(), POLICY, NOON) == NOON
-    assert earliest(HOOK, reader, POLICY, NOON) == NOON
+    quiet = shown(preferences=Preferences(quiet_hours=QuietHours("11:00", "14:30")))
+    assert due_at(quiet, MAIL, (), POLICY) == NOW + 13 * HOUR + HOUR // 2
+    assert due_at(shown(), MAIL, (), POLICY) == NOON
+    assert due_at(quiet, HOOK, (), POLICY) == NOON
 
 
 TIMES = st.builds(

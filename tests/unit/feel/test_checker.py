@@ -209,6 +209,15 @@ def test_a_given_condition_narrows_types() -> None:
     assert kind == NUMBER
 
 
+def test_a_condition_whose_first_branch_is_null_narrows_as_its_second_one() -> None:
+    text = "if customer.since = null then null else count(payments) > 0"
+    names, condition = SCHEMA.names(), parse(text)
+    assert check(parse("max(payments.amount)"), names, condition=condition)[0] == NUMBER
+    assert check(parse("customer.since"), names, condition=condition)[0] == DATE
+    other = parse(text.replace("then null", "then true"))
+    assert check(parse("max(payments.amount)"), names, condition=other)[0] == Nullable(NUMBER)
+
+
 def test_types_are_compared_and_joined() -> None:
     assert fits(NUMBER, ListOf(NUMBER))
     assert not fits(ListOf(STRING), ListOf(NUMBER))

@@ -130,7 +130,8 @@ def test_rules_share_what_they_gather() -> None:
             "a filter's condition combines more than one field",
             "category = merchant",
         ),
-        ("payments[1] = null or count(payments[amount > mean(payments.amount)]) > 1", "", ""),
+        ("not(count(payments[amount > mean(payments.amount)]) > 1)", "", ""),
+        ('string(count(payments)) = "x" and count(payments) > 1', "", ""),
         ('string(count(payments)) = "1"', "the function string cannot be evaluated in columns", ""),
         (
             "sum(for p in payments return p.amount * p.amount) > 1",
@@ -148,6 +149,18 @@ def test_what_does_not_fit_is_named(when: str, reason: str, part: str) -> None:
     assert reason in refusal.reason
     assert part in when[slice(*refusal.span)]
     assert cost(plan(when), rule) > 100
+
+
+@pytest.mark.parametrize("operator", ["and", "or"])
+def test_what_comes_before_a_part_that_does_not_fit_is_planned(operator: str) -> None:
+    odd = 'string(count(payments)) = "1"'
+    made = plan(f"count(payments) > 1 {operator} {odd} {operator} count(receipts) > 1")
+    (rule,) = made.rules
+    assert rule.planned
+    assert [(refusal.place, refusal.reason) for refusal in rule.refusals] == [
+        ("when", "the function string cannot be evaluated in columns")
+    ]
+    assert len(rule.features) == 1, "what comes after it is not gathered"
 
 
 def test_only_a_value_may_not_fit() -> None:

@@ -4,7 +4,7 @@ from tests.relevance_columns import insights, shown
 
 from tuppence.errors import UserError
 from tuppence.relevance.features import FEATURES
-from tuppence.relevance.fitting import WINDOW, Shown, fit
+from tuppence.relevance.fitting import LATELY, WINDOW, Shown, fit
 from tuppence.relevance.scorecard import PARTS, PRIOR, contributions, read_scorecard
 
 RULES = insights()
@@ -33,7 +33,8 @@ def test_it_learns_what_is_opened_and_that_lower_places_are_looked_at_less() -> 
 def test_it_finds_the_maximum_whatever_the_share_of_clicks(share: float) -> None:
     """Steps of Newton's method go too far where many more click than the prior expects."""
     random = np.random.default_rng(8)
-    rows = shown(random, 3_000)._replace(clicked=random.random(3_000) < share)
+    rows = shown(random, 3_000)
+    rows = rows._replace(clicked=random.random(3_000) < share, night=rows.night * 0)
     card = fit(rows._replace(features=rows.features * 0), RULES)
     parts = contributions(card, RULES, rows.rule, rows.features * 0).sum(axis=1)
     points = parts + card.place_points(5)[rows.place]
@@ -60,6 +61,23 @@ def test_only_the_last_nights_count() -> None:
     assert 0 < recent.sum() < 5_000
     only = Shown(*(column[recent] for column in rows))
     assert fit(rows, RULES).content == fit(only, RULES).content
+
+
+def test_what_is_opened_more_in_the_last_nights_soon_gains_points() -> None:
+    random = np.random.default_rng(6)
+    rows = shown(random, 20_000)
+    lately = rows.night > rows.night.max() - LATELY
+    more = (rows.rule == 1) & (random.random(20_000) < 0.3)
+
+    def points(where: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> int:
+        card = fit(rows._replace(clicked=rows.clicked | (more & where)), RULES)
+        found = np.zeros((1, FEATURES), np.int64)
+        return int(contributions(card, RULES, np.array([1]), found)[0, 2:5].sum())
+
+    always, early, late, never = map(points, (lately | True, ~lately, lately, lately & False))
+    assert never < late < always
+    assert never < early < always
+    assert late - never > 0.3 * (always - never)  # by a tenth of the clicks
 
 
 def test_nothing_can_be_learned_from_nothing() -> None:

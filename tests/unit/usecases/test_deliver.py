@@ -158,13 +158,13 @@ def test_what_was_given_up_is_named_with_its_reason_and_replayed(office: Office)
     office.hook.fail = refuse
     (dead,) = office.run().given_up
     assert (dead.id, dead.channel, dead.at) == (office.hook.letters[0].id, "webhook.app", NOW)
-    assert list(given_up(office.desk.outbox)) == [dead]
+    assert list(given_up(office.desk.outbox, 9)) == [dead]
     assert dead.reason == "it answered 410"
     assert office.run() == Delivered(0, 0, 0, [], [])
     office.hook.fail = lambda _: None
     assert replay(office.desk.outbox, NOW) == 1
     assert office.run().delivered == 1
-    assert given_up(office.desk.outbox) == []
+    assert given_up(office.desk.outbox, 9) == []
     assert replay(office.desk.outbox, NOW) == 0
 
 
@@ -227,6 +227,73 @@ def test_a_retry_in_quiet_hours_waits_for_their_end(office: Office) -> None:
     assert office.desk.outbox.next_due(["mail"]) == NOW + 22 * HOUR
     office.desk.clock.now = NOW + 22 * HOUR
     assert office.run().delivered == 1
+
+
+def test_a_retry_waits_for_the_day_after_the_one_on_which_another_digest_arrived(
+    office: Office,
+) -> None:
+    """The first digest fails and waits; meanwhile another arrives with what came later."""
+    office.qualify("bob")
+    office.choose("ann", "mail")
+    office.mail.fail = lambda _: (_ for _ in ()).throw(DeliveryError("busy"))
+    office.run()
+    office.mail.fail = lambda _: None
+    office.qualify("ann", "coffee", "energy")
+    office.desk.clock.now += 100
+    assert [who for who, _ in office.mail.told()] == ["ann"]
+    office.run()
+    assert office.mail.told()[1:] == [("ann", ["energy"])]
+    office.desk.clock.now += HOUR
+    office.run()
+    assert len(office.mail.letters) == 2, "one a day"
+    morning = NOW + 22 * HOUR
+    assert office.desk.outbox.next_due(["mail"]) == morning
+    office.desk.clock.now = morning
+    office.run()
+    assert office.mail.told()[2:] == [("ann", ["coffee"])]
+    assert office.mail.letters[2].id == office.mail.letters[0].id
+
+
+def test_what_is_replayed_arrives_on_one_day_after_another(office: Office) -> None:
+    office.qualify("bob")
+    office.choose("ann", "mail")
+    office.mail.fail = refuse
+    for number, names in enumerate((["coffee"], ["coffee", "energy"])):
+        office.desk.clock.now = NOW + number * DAY
+        office.qualify("ann", *names)
+        office.run()
+    office.mail.fail = lambda _: None
+    office.mail.letters.clear()
+    replay(office.desk.outbox, office.desk.clock.now)
+    for number, count in ((0, 1), (1, 1), (22, 2)):
+        office.desk.clock.now = NOW + DAY + number * HOUR
+        office.run()
+        assert len(office.mail.letters) == count
+    assert [told for _, told in office.mail.told()] == [["coffee"], ["energy"]]
+
+
+def test_a_call_that_overlaps_does_not_forget_what_is_being_sent(office: Office) -> None:
+    """The person answers the item while its mail is on the way, and another call plans."""
+    office.qualify("bob")
+    office.choose("ann", "mail")
+    overlapping = list[Delivered]()
+
+    def overlap(_: Letter) -> None:
+        office.mail.fail = lambda _: None
+        office.qualify("ann")
+        overlapping.append(office.run())
+
+    office.mail.fail = overlap
+    done = office.run()
+    assert overlapping == [Delivered(0, 0, 0, [], [])]
+    assert done.delivered == 2
+    (letter,) = office.mail.letters
+    assert office.desk.outbox.recipient(letter.id) == ("ann", "mail"), "its link stops the mails"
+    kept = office.desk.outbox.read("ann")[1][letter.id]
+    assert (kept.state, kept.sending, len(kept.items)) == (DeliveryState.DELIVERED, False, 1)
+    office.qualify("ann", "energy")
+    office.run()
+    assert len(office.mail.letters) == 1, "one a day"
 
 
 def test_an_attempt_that_was_killed_is_repeated_under_the_same_name(office: Office) -> None:

@@ -19,7 +19,7 @@ from tuppence.relevance.ranking import is_held_out
 from tuppence.relevance.scorecard import PRIOR, Scorecard
 from tuppence.results.result import Result, State
 from tuppence.rules.rule import Approval, FeedSettings, InsightKind, Message, Rule
-from tuppence.usecases.build_feed import Feed, build_feed
+from tuppence.usecases.build_feed import Feed, FeedRequest, build_feed
 from tuppence.usecases.feed_ports import Kept, LoggedView, OrderedBy, Person
 from tuppence.usecases.judge_order import Target, judge, live_against_hold_out
 from tuppence.usecases.learn_order import fit_order, read_log, renew_models
@@ -70,7 +70,9 @@ def feed(
     policy: Policy = POLICY,
 ) -> Feed:
     now = night * DAY + DAY // 2
-    return build_feed(person(customer, numbers, night), kept, policy, now, "en_GB", model)
+    return build_feed(
+        FeedRequest(person(customer, numbers, night), kept, policy, now, "en_GB", model)
+    )
 
 
 HOT = msgspec.structs.replace(PRIOR, temperature=60)
@@ -318,26 +320,6 @@ def test_an_erasure_destroys_models_and_publishes_one_that_never_saw_the_person(
     urgent = LoggedView("C7", "1", feed("C7", (0,)).view, frozenset())
     assert renew_models(models, lambda: read_log([urgent])) == (1, None), "nothing can be learned"
     assert models.published() is None
-
-
-def test_models_are_published_and_rolled_back(tmp_path: Path) -> None:
-    models, other = ModelDirectory(tmp_path), msgspec.structs.replace(PRIOR, base=-1)
-    assert models.published() is None
-    for one in (PRIOR, other):
-        models.put(one)
-        models.publish(one.digest)
-        assert models.published() == Model(one.digest, one)
-    models.publish(PRIOR.digest)
-    assert models.published() == MODEL
-    models.withdraw()
-    assert models.published() is None
-    with pytest.raises(UserError) as caught:
-        models.publish("0" * 16)
-    assert caught.value.code == "model.unknown"
-    (tmp_path / f"{other.digest}.json").write_bytes(b"{}")
-    with pytest.raises(UserError) as caught:
-        models.publish(other.digest)
-    assert caught.value.code == "model.corrupt"
 
 
 def test_the_standard_policy_has_no_values() -> None:

@@ -67,7 +67,7 @@ class DynamoFeeds:
         while not self._table.add(WITHDRAWALS, f"{number:010}", content):
             number += 1
 
-    def log(self) -> Iterator[LoggedView]:
+    def log(self, nights: int | None = None) -> Iterator[LoggedView]:  # noqa: ARG002 - all are read
         """Return all views that are kept, each as of a moment of its own."""
         clicked: dict[tuple[str, str], set[ItemId]] = {}
         for item in self._table.scan(_EVENT):

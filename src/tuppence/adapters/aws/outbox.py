@@ -57,10 +57,10 @@ class DynamoOutbox:
         ]
         return min(firsts, default=None)
 
-    def dead(self) -> Sequence[tuple[str, str, Delivery]]:
-        """Return all deliveries that were given up, each after its customer and identifier."""
+    def dead(self, limit: int | None) -> Sequence[tuple[str, str, Delivery]]:
+        """Return deliveries that were given up, each after its customer and identifier."""
         found = []
-        for item in self._table.query_outbox(_DEAD, None, None):
+        for item in self._table.query_outbox(_DEAD, None, limit, newest=True):
             whole = self._table.read(text(item, "owner"), text(item, "entry"))
             one = None if whole is None else _decode(whole)
             if one is not None and one.state is DeliveryState.DEAD:

@@ -130,7 +130,9 @@ class PersonTable:
             ):
                 yield from page["Items"]
 
-    def query_outbox(self, outbox: str, until: int | None, limit: int | None) -> Sequence[Item]:
+    def query_outbox(
+        self, outbox: str, until: int | None, limit: int | None, *, newest: bool = False
+    ) -> Sequence[Item]:
         """Return items of the index, the first ones first.
 
         The index lags a moment behind the table.
@@ -139,6 +141,7 @@ class PersonTable:
             outbox: Their partition of the index.
             until: The latest `due`; None for all.
             limit: Maximum number of items; None for all.
+            newest: Whether the last ones come first.
         """
         condition, values = "outbox = :outbox", {":outbox": {"S": outbox}}
         if until is not None:
@@ -151,6 +154,7 @@ class PersonTable:
                 IndexName=INDEX,
                 KeyConditionExpression=condition,
                 ExpressionAttributeValues=values,
+                ScanIndexForward=not newest,
                 PaginationConfig={"MaxItems": limit, "PageSize": limit} if limit else {},
             )
             for page in pages:

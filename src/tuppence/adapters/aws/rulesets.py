@@ -1,21 +1,17 @@
 """Rulesets in S3: one object each, named by its digest and never overwritten."""
 
-import hashlib
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from tuppence.adapters.aws.clients import aws_errors, error_code
+from tuppence.adapters.aws.clients import error_code
+from tuppence.adapters.aws.digest_bucket import CHANGED_MEANWHILE, DigestBucket
 from tuppence.errors import UserError
 from tuppence.usecases.editions import NO_EDITION, Edition
 
-if TYPE_CHECKING:
-    from tuppence.rules.ruleset import Ruleset
 
-
-class S3Rulesets:
+class S3Rulesets(DigestBucket):
     """Rulesets in S3. Implements the port RulesetStore.
 
     Args:
@@ -26,54 +22,25 @@ class S3Rulesets:
             person has chosen the ruleset: it replaces any current one, and takes over its edition.
     """
 
+    code = "rulesets"
+
     def __init__(
         self, client: Any, bucket: str, prefix: str = "", edition: Edition | None = None
     ) -> None:
-        self._client = client
-        self._bucket = bucket
-        self._prefix = prefix
+        super().__init__(client, bucket, prefix)
         self._edition = edition
 
     def publishing(self, edition: Edition | None) -> "S3Rulesets":
         """Return the same store, for publishing a ruleset of an edition."""
         return S3Rulesets(self._client, self._bucket, self._prefix, edition)
 
-    def put(self, ruleset: "Ruleset") -> None:
-        """Store a ruleset, unless it is already stored."""
-        key = self._key(ruleset.digest)
-        with self._errors(key):
-            try:
-                self._client.put_object(
-                    Bucket=self._bucket, Key=key, Body=ruleset.content, IfNoneMatch="*"
-                )
-            except ClientError as error:
-                if error_code(error) not in _CHANGED_MEANWHILE:
-                    raise
+    def unknown(self, digest: str) -> UserError:
+        """Return the error that there is no such ruleset."""
+        return UserError("ruleset.unknown", f"there is no ruleset {digest}")
 
-    def get(self, digest: str) -> bytes:
-        """Return the canonical bytes of a ruleset.
-
-        Raises:
-            UserError: There is no such ruleset, or its object is damaged.
-        """
-        stored = self._read(self._key(digest)) if re.fullmatch("[0-9a-f]{16}", digest) else None
-        if stored is None:
-            raise UserError("ruleset.unknown", f"there is no ruleset {digest}")
-        content = stored.content
-        if hashlib.sha256(content).hexdigest()[:16] != digest:
-            message = f"s3://{self._bucket}/{self._key(digest)}: damaged"
-            raise UserError("ruleset.corrupt", message, "restore its first version")
-        return content
-
-    def digests(self) -> Sequence[str]:
-        """Return the digests of all stored rulesets."""
-        with self._errors(self._prefix):
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=self._prefix
-            )
-            keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
-        names = (key.removeprefix(self._prefix) for key in keys)
-        return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
+    def damaged(self, address: str, problem: str) -> UserError:
+        """Return the error that a ruleset's object is damaged."""
+        return UserError("ruleset.corrupt", f"{address}: {problem}", "restore its first version")
 
     def current(self) -> str | None:
         """Return the digest of the ruleset that was published last, or None."""
@@ -115,7 +82,7 @@ class S3Rulesets:
                         **condition,
                     )
                 except ClientError as error:
-                    if error_code(error) not in _CHANGED_MEANWHILE:
+                    if error_code(error) not in CHANGED_MEANWHILE:
                         raise
                 else:
                     return
@@ -133,29 +100,6 @@ class S3Rulesets:
         edition = Edition(int(versions), as_of) if versions else NO_EDITION
         return _Current(digest, edition, stored.tag)
 
-    def _key(self, digest: str) -> str:
-        return f"{self._prefix}{digest}.json"
-
-    def _read(self, key: str) -> "_Object | None":
-        with self._errors(key):
-            try:
-                answer = self._client.get_object(Bucket=self._bucket, Key=key)
-                return _Object(answer["Body"].read(), answer["ETag"])
-            except ClientError as error:
-                if error_code(error) == "NoSuchKey":
-                    return None
-                raise
-
-    def _errors(self, key: str) -> Any:
-        return aws_errors("rulesets", f"s3://{self._bucket}/{key}")
-
-
-class _Object(NamedTuple):
-    """The content of an object, and the entity tag of exactly this content."""
-
-    content: bytes
-    tag: str
-
 
 class _Current(NamedTuple):
     """The decoded content of the object `current`."""
@@ -166,4 +110,3 @@ class _Current(NamedTuple):
 
 
 _CURRENT: Final = re.compile(rb"([0-9a-f]{16})\n(?:([0-9]{1,18}) ([0-9]{4}-[0-9]{2}-[0-9]{2})?\n)?")
-_CHANGED_MEANWHILE: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})

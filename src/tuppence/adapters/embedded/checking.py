@@ -74,6 +74,8 @@ def _check_steps(store: Path) -> list[CheckStep]:
         partial(_part, "imports", partial(_check_imports, facts)),
         *(partial(_part, name, partial(_check_sqlite, store / name, kind))
           for name, kind in _SQLITE_FILES if has_content(store / name)),
+        *(partial(_part, path.name, partial(_check_census, facts))
+          for path in [store / layout.CENSUS] if path.exists()),
         *(partial(_part, path.name, partial(_check_corrections, path))
           for path in [store / layout.CORRECTIONS] if path.exists()),
         *(partial(_part, f"{layout.RULESETS}/{digest}.json",
@@ -167,6 +169,12 @@ def _check_key(store: Path) -> CheckedPart:
     return CheckedPart(
         "", f"a secret of {len(read_identifier_key(store / layout.IDENTIFIER_KEY))} bytes"
     )
+
+
+def _check_census(facts: FactStore) -> CheckedPart:
+    census = facts.census
+    count = 0 if census is None else sum(map(len, (*census.usual.values(), *census.rises.values())))
+    return CheckedPart("", f"{count:,} figures")
 
 
 def _check_corrections(path: Path) -> CheckedPart:

@@ -7,8 +7,12 @@ A partition keeps the same customers for ever, at most `partition_size` of them.
 segment to each partition it changes; rows of later segments replace those of earlier ones.
 Compacting merges the segments of a partition into one. Segments that the manifest no longer names
 stay until the next change, so that a reader that has already started rarely has to start again.
+
+One module because every change ends by replacing the manifest, in the same few lines.
 """
 
+import functools
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +45,8 @@ from tuppence.adapters.embedded.place import FolderPlace, Place, changing
 from tuppence.adapters.embedded.segments import Segments, is_in_files
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
-from tuppence.facts.coded import batch_from, coded, ordered
+from tuppence.facts.census import Census
+from tuppence.facts.coded import Coded, batch_from, coded, ordered
 from tuppence.facts.imported import Import, Taken
 from tuppence.facts.rows import Counts, Rows, columns
 from tuppence.facts.schema import Schema
@@ -83,7 +88,20 @@ class FactStore:
     @property
     def digest(self) -> str:
         """A digest of the present content."""
-        return name_content(self._manifest)
+        name = name_content(self._manifest)
+        if self.census is None:
+            return name
+        content = msgspec.json.encode(self.census, order="sorted")
+        return hashlib.blake2b(name.encode() + content, digest_size=8).hexdigest()
+
+    @functools.cached_property
+    def census(self) -> Census | None:
+        """The figures about many customers that rules may read; None if there are none.
+
+        Raises:
+            UserError: Their file is damaged.
+        """
+        return self.place.read_census()
 
     @property
     def manifest(self) -> Manifest:
@@ -108,11 +126,11 @@ class FactStore:
         """
         entry = next(p for p in self._manifest.partitions if p.name == partition)
         if fields is None:
-            return batch_from(self._segments.merge(entry), self.schema)
+            return self._batch(self._segments.merge(entry))
         keys = {"account"} if len(entry.segments) == 1 else _KEYS
         stored = columns("transactions", self.schema)
         wanted = [name for name in stored if name in {*fields, *keys}]
-        return batch_from(self._segments.merge(entry, wanted), self.schema)
+        return self._batch(self._segments.merge(entry, wanted))
 
     def find(self, customer_id: str) -> FactBatch:
         """Return the facts of one customer, with the identifiers of transactions.
@@ -120,8 +138,10 @@ class FactStore:
         Raises:
             UserError: There is no such customer.
         """
-        content = self._segments.find(self._home(customer_id), customer_id)
-        return batch_from(content, self.schema)
+        return self._batch(self._segments.find(self._home(customer_id), customer_id))
+
+    def _batch(self, content: Coded) -> FactBatch:
+        return replace(batch_from(content, self.schema), census=self.census)
 
     def currency_of(self, customer_id: str) -> str:
         """Return the currency of a customer, without reading transactions; fails as `find` does."""
@@ -318,8 +338,15 @@ class FactStore:
         self._commit(manifest)
 
     @changing
+    def keep_census(self, census: Census) -> None:
+        """Keep a census in place of the one that is there."""
+        self.place.keep_census(census)
+
+    @changing
     def erase(self, customer_id: str) -> None:
         """Erase a customer with their accounts and transactions from all files.
+
+        The census, to which they may have contributed, is removed: the next run takes it again.
 
         Raises:
             UserError: There is no such customer.
@@ -328,6 +355,7 @@ class FactStore:
         content = self._segments.merge(home)
         accounts = content.accounts.filter(pl.col("customer") == customer_id)["id"]
         _, others = split(content, [customer_id])
+        self.place.keep_census(None)
         manifest = without_customer(self._manifest, customer_id, accounts.to_list(), self._segments)
         self._replace(home, others, manifest)
 
@@ -365,6 +393,7 @@ class FactStore:
 
     def reload(self) -> None:
         """Read the manifest again, which another writer may have replaced."""
+        self.__dict__.pop("census", None)
         self._manifest, self._version = self.place.read_manifest()
 
     # -- inside ----------------------------------------------------------------------------------

@@ -75,6 +75,13 @@ FEED: Final = FileKind(
     format=4,
 )
 _OF_CUSTOMER: Final = ("events", "views", "states", "preferences", "deliveries")
+_LOG: Final = """
+SELECT customer_id, id, view FROM views
+WHERE ? IS NULL OR json_extract(CAST(view AS TEXT), '$.night')
+    > (SELECT max(json_extract(CAST(view AS TEXT), '$.night')) FROM views) - ?
+ORDER BY customer_id, id
+"""
+"""Views of some last nights, or all."""
 _MARKS: Final = 500
 """Maximum number of parameters of one query."""
 _STATES: Final = msgspec.json.Decoder(ItemState)
@@ -179,8 +186,8 @@ class FeedRecords:
                 ]
             return found
 
-    def log(self) -> Iterator[LoggedView]:
-        """Return all views that are kept, as of one moment."""
+    def log(self, nights: int | None = None) -> Iterator[LoggedView]:
+        """Return the views that are kept of the last nights, as of one moment."""
         with self._reading() as file:
             if file is None:
                 return
@@ -191,8 +198,7 @@ class FeedRecords:
                 event = _EVENTS.decode(content)
                 if event.kind in CLICKS:
                     clicked.setdefault((customer, event.view), set()).add(event.item)
-            query = "SELECT customer_id, id, view FROM views ORDER BY customer_id, id"
-            for customer, name, content in file.connection.execute(query):
+            for customer, name, content in file.connection.execute(_LOG, [nights, nights]):
                 items = frozenset(clicked.get((customer, name), ()))
                 yield LoggedView(customer, name, _VIEWS.decode(content), items)
 

@@ -1,6 +1,7 @@
 """Names of the files and folders of a store, which are defined only here.
 
 facts/              partitions of customers, named in `facts/manifest.json`
+census.json         figures about many customers, which rules read
 rejects/            rows that imports rejected
 rulesets/           the rulesets of runs, each named by its digest
 models/             models of the order of feeds, each named by its digest
@@ -22,6 +23,7 @@ from typing import Final
 
 FACTS: Final = "facts"
 MANIFEST: Final = "manifest.json"
+CENSUS: Final = "census.json"
 REJECTS: Final = "rejects"
 RULESETS: Final = "rulesets"
 MODELS: Final = "models"

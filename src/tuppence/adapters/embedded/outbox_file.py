@@ -77,11 +77,15 @@ class OutboxFile:
             found: int | None = self._file.rows(query, [_json(channels)])[0][0]
         return found
 
-    def dead(self) -> Sequence[tuple[str, str, Delivery]]:
-        """Return all deliveries that were given up, each after its customer and identifier."""
-        query = "SELECT customer_id, id, delivery FROM deliveries WHERE state = 'dead' ORDER BY at"
+    def dead(self, limit: int | None) -> Sequence[tuple[str, str, Delivery]]:
+        """Return deliveries that were given up, each after its customer and identifier."""
+        query = (
+            "SELECT customer_id, id, delivery FROM deliveries WHERE state = 'dead' "
+            "ORDER BY at DESC, id DESC LIMIT ?"
+        )
         with self._lock:
-            return [(who, name, _DELIVERY.decode(one)) for who, name, one in self._file.rows(query)]
+            rows = self._file.rows(query, [-1 if limit is None else limit])  # -1 means all
+            return [(who, name, _DELIVERY.decode(one)) for who, name, one in rows]
 
     def recipient(self, delivery: str) -> tuple[str, str] | None:
         """Return the customer and the channel of a delivery; None if there is no such delivery."""

@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 import polars as pl
 
 from tuppence.adapters.embedded import layout
+from tuppence.adapters.embedded.census_file import read_census, remove_census, write_census
 from tuppence.adapters.embedded.files import (
     disk_errors,
     make_private_folder,
@@ -25,6 +26,7 @@ from tuppence.adapters.embedded.manifest import (
     no_store,
 )
 from tuppence.errors import UserError
+from tuppence.facts.census import Census
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -77,6 +79,14 @@ class Place(Protocol):
 
     def write_files(self, name: str, files: Mapping[str, bytes]) -> None:
         """Write the files of a segment; one of that name holds the same already."""
+        ...
+
+    def read_census(self) -> Census | None:
+        """Return the census that is kept beside the facts; None if there is none."""
+        ...
+
+    def keep_census(self, census: Census | None) -> None:
+        """Keep a census in place of the one that is there, or none; only within `change`."""
         ...
 
     def remove(self, kept: Collection[str]) -> None:
@@ -166,6 +176,17 @@ class FolderPlace:
     def write_files(self, name: str, files: Mapping[str, bytes]) -> None:
         """Write a folder, unless it is there."""
         write_folder(self._folder / name, files)
+
+    def read_census(self) -> Census | None:
+        """Return the census in its file."""
+        return read_census(self._root)
+
+    def keep_census(self, census: Census | None) -> None:
+        """Replace the file of the census, or remove it."""
+        if census is None:
+            remove_census(self._root)
+        else:
+            write_census(self._root, census)
 
     def remove(self, kept: Collection[str]) -> None:
         """Remove all folders but those of some segments."""

@@ -11,6 +11,7 @@ from tuppence.errors import UserError
 from tuppence.facts.imported import Import
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
+from tuppence.relevance.fitting import WINDOW
 from tuppence.rules.ruleset import Ruleset
 from tuppence.usecases.erase_customer import ErasedRows, Traces, accounts_in
 from tuppence.usecases.export_personal_data import PersonalData
@@ -78,7 +79,7 @@ class PersonalFolder:
     def renew_models(self) -> int:
         """Destroy all models of the order of feeds, and fit the published one again."""
         log = self._store.feed.log
-        return renew_models(self._store.models, lambda: read_log(log()))[0]
+        return renew_models(self._store.models, lambda: read_log(log(WINDOW)))[0]
 
     def look_for(self, customer: str, accounts: Collection[str]) -> Traces:
         """Read every file of the store for traces of a customer."""

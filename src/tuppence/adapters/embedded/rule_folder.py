@@ -4,7 +4,7 @@ import hashlib
 import re
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -13,6 +13,7 @@ from tuppence.errors import UserError
 from tuppence.rules.files import CATALOGUE
 from tuppence.structured import is_folder, read_text
 from tuppence.usecases.edit_rules import StoredRule
+from tuppence.usecases.team import Person
 
 _SUFFIX: Final = ".yaml"
 _NEW: Final = re.compile("[a-z][a-z0-9_]{0,63}")
@@ -33,15 +34,16 @@ class RuleFolder:
     def __str__(self) -> str:
         return str(self._folder)
 
-    def names(self) -> Sequence[str]:
-        """Return the names of all rule files: their paths in the folder, without `.yaml`."""
+    def everything(self) -> Iterator[tuple[str, StoredRule | UserError]]:
+        """Yield each rule file; its name is its path in the folder, without `.yaml`."""
         is_folder(self._folder)  # raises if there is none
-        paths = sorted(self._folder.rglob(f"*{_SUFFIX}"))
-        return [
-            path.relative_to(self._folder).as_posix().removesuffix(_SUFFIX)
-            for path in paths
-            if path.is_file()
-        ]
+        for path in sorted(self._folder.rglob(f"*{_SUFFIX}")):
+            if path.is_file():
+                name = path.relative_to(self._folder).as_posix().removesuffix(_SUFFIX)
+                try:
+                    yield name, self.read(name)
+                except UserError as error:
+                    yield name, error
 
     def has(self, name: str) -> bool:
         """Return whether there is a rule file of a name."""
@@ -66,17 +68,20 @@ class RuleFolder:
         text = read_text(path)
         return StoredRule(name, path, text, _version(text))
 
-    def write(self, name: str, text: str, base: str) -> StoredRule:
+    def write(self, name: str, text: str, base: str, person: Person, reason: str) -> StoredRule:
         """Replace a rule file, or make a new one.
 
         Args:
             name: Its name.
             text: Its text.
             base: The version that the text was made from; empty for a new file.
+            person: Whoever has written it; a folder does not record that.
+            reason: Their reason; not recorded either.
 
         Raises:
             UserError: `rule.conflict`: the file has another version by now.
         """
+        del person, reason
         with self._lock:
             is_there = self.has(name)
             if not is_there and not _NEW.fullmatch(name):

@@ -25,6 +25,7 @@ from tuppence.adapters.embedded.sqlite import has_content
 from tuppence.bankdata.masking import Tokens
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
+from tuppence.facts.census import Census
 from tuppence.facts.consent import Consent, Use
 from tuppence.facts.permitted import PermittedFacts
 from tuppence.facts.schema import Schema
@@ -135,6 +136,14 @@ class StoreFolder:
     def read_permitted(self, use: Use, read: Callable[[PermittedFacts], T]) -> T:
         """Return the answer of a function that reads the permitted facts, all as of one moment."""
         return consistent(lambda: read(self.permitted_facts(use)))
+
+    def census(self) -> Census | None:
+        """Return the figures about many customers, if there are any."""
+        return self.facts().census
+
+    def keep_census(self, census: Census) -> None:
+        """Keep a census in place of the one that is there."""
+        self.facts().keep_census(census)
 
     # -- one customer ----------------------------------------------------------------------------
 

@@ -1,18 +1,24 @@
-"""Evaluates work items in threads or processes of this machine."""
+"""Evaluates work items in threads of this process, and what is left to the interpreter in others.
+
+items -> threads: columns -> results
+             pairs that columns do not decide -> processes: interpreter
+"""
 
 import concurrent.futures
+import functools
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.engine.columnar import Engine
-from tuppence.engine.reference import Evaluation
+from tuppence.engine.columnar import Engine, Interpretation, Interpreted, Pair
+from tuppence.engine.reference import Evaluation, Problem
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.consent import Access
@@ -23,9 +29,55 @@ from tuppence.rules.ruleset import read_ruleset
 from tuppence.usecases.ledger import WorkItem
 from tuppence.usecases.run import Evaluator, in_order
 
+_PAIRS: Final = 250
+"""Number of pairs that a process evaluates at a time."""
+
+
+class _Partitions:
+    """Reads partitions of the facts of a run, and keeps the last one of each thread.
+
+    Args:
+        root: Directory of the fact store.
+        digest: Digest of the facts that the run evaluates.
+        limited: Access by customer, for customers whose facts may not all be read.
+        fields: Fields of transactions to read; None for all.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        digest: str,
+        limited: Mapping[str, Access],
+        fields: frozenset[str] | None = None,
+    ) -> None:
+        self._root, self._digest, self._limited = root, digest, limited
+        self._fields = fields
+        self._last = threading.local()
+
+    def open(self) -> PermittedFacts:
+        """Return the facts that consents allow to be read.
+
+        Raises:
+            UserError: The facts have changed since the run started.
+        """
+        facts = FactStore(self._root)
+        if facts.digest != self._digest:
+            message = f"{self._root}: the facts were changed during the run"
+            raise UserError("run.facts-changed", message, "run it again over the new facts")
+        return PermittedFacts(facts, self._limited)
+
+    def read(self, name: str) -> FactBatch:
+        """Return the facts of a partition."""
+        if getattr(self._last, "name", "") != name:
+            self._last.batch = None  # a thread holds one partition at a time
+            self._last.batch = self.open().read(name, self._fields)
+            self._last.name = name
+        batch: FactBatch = self._last.batch
+        return batch
+
 
 class _Worker:
-    """The state of a worker process: its engine, and the partition it read last."""
+    """The state of a worker process: the facts, and its engine."""
 
     def __init__(
         self,
@@ -35,22 +87,18 @@ class _Worker:
         ruleset: bytes,
         as_of: Date,
     ) -> None:
-        self.facts = _open_facts(root, facts_digest, limited)
-        schema = self.facts.schema
-        plan = make_plan(read_ruleset(ruleset, schema), as_of, schema)
-        self.engine = Engine(plan)
-        self.partition = ""
-        self.batch: FactBatch | None = None
+        self._partitions = _Partitions(root, facts_digest, limited)
+        schema = self._partitions.open().schema
+        self._engine = Engine(make_plan(read_ruleset(ruleset, schema), as_of, schema))
 
-    def evaluate(self, item: WorkItem) -> Evaluation:
-        if self.batch is None or self.partition != item.partition:
-            self.batch = self.facts.read(item.partition)
-            self.partition = item.partition
-        return self.engine.evaluate(self.batch.slice(item.start, item.stop))
+    def interpret(self, partition: str, pairs: Sequence[Pair]) -> Interpretation:
+        first, last = pairs[0][0], pairs[-1][0]
+        part = self._partitions.read(partition).slice(first, last + 1)
+        return self._engine.interpret(part, [(customer - first, rule) for customer, rule in pairs])
 
 
 class Workers:
-    """Evaluates the facts of a run in threads or processes. Implements the port Workers.
+    """Evaluates the facts of a run in threads. Implements the port Workers.
 
     Args:
         root: Directory of the fact store.
@@ -61,63 +109,55 @@ class Workers:
     def __init__(self, root: Path, facts_digest: str, limited: Mapping[str, Access]) -> None:
         self._facts_arguments = root, facts_digest, limited
 
-    def in_processes(self, ruleset: bytes, as_of: Date, processes: int) -> Evaluator:
-        """Return an evaluator that uses several processes, which always end with this process.
+    def evaluator(self, engine: Engine, workers: int) -> Evaluator:
+        """Return an evaluator that uses several threads.
 
-        Args:
-            ruleset: Canonical bytes of the ruleset.
-            as_of: The date of evaluation.
-            processes: Number of processes.
-        """
-
-        def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
-            context = multiprocessing.get_context("spawn")
-            pool = concurrent.futures.ProcessPoolExecutor(
-                processes, context, _initialize, (*self._facts_arguments, ruleset, as_of)
-            )
-            try:
-                yield from in_order(items, lambda item: pool.submit(_evaluate, item), processes)
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
-
-        return evaluate_items
-
-    def in_threads(self, engine: Engine, threads: int) -> Evaluator:
-        """Return an evaluator that uses several threads of this process.
-
-        It suits rules whose conditions are all columns: they are evaluated almost entirely without
-        the interpreter's lock, which only values of those who qualify may need.
+        Columns are evaluated almost entirely without the interpreter's lock. Where many pairs of an
+        item are left to the interpreter, as many processes share them; they start when there are
+        such pairs, and always end with this process.
 
         Args:
             engine: Evaluates the items.
-            threads: Number of threads.
+            workers: Number of threads, and of processes.
         """
-        fields = engine.plan.transaction_fields
-
-        def evaluate(item: WorkItem) -> Evaluation:
-            batch = _open_facts(*self._facts_arguments).read(item.partition, fields)
-            if item.stop - item.start < len(batch):
-                batch = batch.slice(item.start, item.stop)
-            return engine.evaluate(batch)
+        plan = engine.plan
+        partitions = _Partitions(*self._facts_arguments, plan.transaction_fields)
+        state = (*self._facts_arguments, plan.ruleset.content, plan.as_of)
 
         def evaluate_items(items: Iterable[WorkItem]) -> Iterator[tuple[WorkItem, Evaluation]]:
-            with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-                yield from in_order(items, lambda item: pool.submit(evaluate, item), threads)
+            context = multiprocessing.get_context("spawn")
+            pool = concurrent.futures.ProcessPoolExecutor(workers, context, _initialize, state)
+
+            def evaluate(item: WorkItem) -> Evaluation:
+                batch = partitions.read(item.partition)
+                if item.stop - item.start < len(batch):
+                    batch = batch.slice(item.start, item.stop)
+                share = functools.partial(_share, pool, item)
+                return engine.evaluate(batch, share if workers > 1 else None)
+
+            with concurrent.futures.ThreadPoolExecutor(workers) as threads:
+                try:
+                    yield from in_order(items, lambda item: threads.submit(evaluate, item), workers)
+                finally:  # a thread that waits for a process goes on, and ends
+                    pool.shutdown(wait=True, cancel_futures=True)
 
         return evaluate_items
 
 
-def _open_facts(root: Path, digest: str, limited: Mapping[str, Access]) -> PermittedFacts:
-    """Return the facts that consents allow to be read.
-
-    Raises:
-        UserError: The facts have changed since the run started.
-    """
-    facts = FactStore(root)
-    if facts.digest != digest:
-        message = f"{root}: the facts were changed during the run"
-        raise UserError("run.facts-changed", message, "run it again over the new facts")
-    return PermittedFacts(facts, limited)
+def _share(
+    pool: concurrent.futures.ProcessPoolExecutor, item: WorkItem, pairs: Sequence[Pair]
+) -> Interpretation:
+    """Have several processes evaluate pairs of an item."""
+    moved = [(item.start + customer, rule) for customer, rule in pairs]
+    parts = [moved[i : i + _PAIRS] for i in range(0, len(moved), _PAIRS)]
+    tasks = [pool.submit(_interpret, item.partition, part) for part in parts]
+    results: list[Interpreted] = []
+    problems = Counter[Problem]()
+    for task in tasks:
+        found = task.result()
+        results += found.results
+        problems.update(found.problems)
+    return Interpretation(results, problems)
 
 
 class _State:
@@ -145,9 +185,7 @@ def _initialize(*arguments: Any) -> None:
     _state.arguments = arguments
 
 
-def _evaluate(item: WorkItem) -> Evaluation:
-    if (
-        _state.worker is None
-    ):  # created here and not in _initialize, so that errors reach the parent
+def _interpret(partition: str, pairs: Sequence[Pair]) -> Interpretation:
+    if _state.worker is None:  # made here and not in _initialize, so that errors reach the parent
         _state.worker = _Worker(*_state.arguments)
-    return _state.worker.evaluate(item)
+    return _state.worker.interpret(partition, pairs)

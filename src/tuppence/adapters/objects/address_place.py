@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from itertools import accumulate
 from typing import Final, TypeVar
 
+import msgspec
 import polars as pl
 
 from tuppence.adapters.embedded import layout
@@ -21,6 +22,7 @@ from tuppence.adapters.embedded.manifest import (
 )
 from tuppence.adapters.objects.objects import Objects
 from tuppence.errors import UserError
+from tuppence.facts.census import Census
 
 T = TypeVar("T")
 MANIFEST: Final = f"{layout.FACTS}/{layout.MANIFEST}"
@@ -42,13 +44,17 @@ class AddressPlace:
     Args:
         objects: The objects of the store.
         manifest: Name of the manifest; a night has one of its own, which nobody replaces.
+        census: Name of the census; so has a night.
     """
 
     in_columns = True
 
-    def __init__(self, objects: Objects, manifest: str = MANIFEST) -> None:
+    def __init__(
+        self, objects: Objects, manifest: str = MANIFEST, census: str = layout.CENSUS
+    ) -> None:
         self._objects = objects
         self._manifest = manifest
+        self._census = census
         self._tables: dict[tuple[str, str], pl.DataFrame] = {}
 
     def __str__(self) -> str:
@@ -109,6 +115,28 @@ class AddressPlace:
     def write_files(self, name: str, files: Mapping[str, bytes]) -> None:
         """Put a segment; its name says what it holds, so one that is there becomes a newer one."""
         self._objects.put(f"{layout.FACTS}/{name}", b"".join(files.values()))
+
+    def read_census(self) -> Census | None:
+        """Return the census in its object.
+
+        Raises:
+            UserError: It is damaged.
+        """
+        try:
+            return msgspec.json.decode(self._objects.get(self._census)[0], type=Census)
+        except FileNotFoundError:
+            return None
+        except msgspec.DecodeError as error:
+            message = f"{self}/{self._census}: damaged: {error}"
+            hint = "remove it: the next run takes a census again"
+            raise UserError("store.corrupt", message, hint) from None
+
+    def keep_census(self, census: Census | None) -> None:
+        """Replace the object of the census, or delete it."""
+        if census is None:
+            self._objects.delete([self._census])
+        else:
+            self._objects.put(self._census, msgspec.json.encode(census, order="sorted"))
 
     def remove(self, kept: Collection[str]) -> None:
         """Delete segments that neither the manifest nor a night names, and no writer may need."""

@@ -3,6 +3,7 @@
     runs/latest.json                  the run that was started last, replaced on condition
     runs/<run>/night.json             what the run evaluates
     runs/<run>/facts.json             the manifest of the facts when it began
+    runs/<run>/census.json            the census of the facts
     runs/<run>/results/<part>-<digest>    the results of a part, as Parquet
     runs/<run>/done/<part>.json       the part is done: which results are its own, and their counts
 
@@ -24,7 +25,7 @@ import polars as pl
 
 from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.adapters.embedded.manifest import Manifest, encode_manifest
+from tuppence.adapters.embedded.manifest import encode_manifest
 from tuppence.adapters.objects.address_place import NIGHT_FACTS, AddressPlace
 from tuppence.adapters.objects.address_rulesets import AddressRulesets
 from tuppence.adapters.objects.objects import UNREACHABLE, Objects
@@ -91,7 +92,7 @@ class AddressNights:
         limited: Access by customer, for customers whose facts may not all be read.
     """
 
-    def __init__(self, objects: Objects, facts: Manifest, limited: Mapping[str, Access]) -> None:
+    def __init__(self, objects: Objects, facts: FactStore, limited: Mapping[str, Access]) -> None:
         self._objects = objects
         self._facts = facts
         self._limited = limited
@@ -113,7 +114,10 @@ class AddressNights:
                 day = old.record.as_of if old.record.finished else old.record.before
                 night = Night(old.number + 1, msgspec.structs.replace(run, before=day), before)
             begun = _Begun(night.record, night.before, dict(self._limited))
-            self._objects.put(f"{night.folder}/{NIGHT_FACTS}", encode_manifest(self._facts))
+            self._objects.put(
+                f"{night.folder}/{NIGHT_FACTS}", encode_manifest(self._facts.manifest)
+            )
+            _place(self._objects, night.folder).keep_census(self._facts.census)
             self._objects.put(f"{night.folder}/night.json", msgspec.json.encode(begun))
             content = msgspec.json.encode(night)
             is_first = old is None
@@ -197,8 +201,7 @@ class _OpenNight:
         self._folder = folder
         begun = msgspec.json.decode(self._objects.get(f"{folder}/night.json")[0], type=_Begun)
         self._before = begun.before
-        place = AddressPlace(self._objects, f"{folder}/{NIGHT_FACTS}")
-        self._facts = PermittedFacts(FactStore(place), begun.limited)
+        self._facts = PermittedFacts(FactStore(_place(self._objects, folder)), begun.limited)
         schema = self._facts.schema
         content = AddressRulesets(self._objects).get(begun.record.ruleset)
         ruleset = read_ruleset(content, schema)
@@ -270,6 +273,11 @@ def latest_night(objects: Objects) -> tuple[Night | None, str]:
     except FileNotFoundError:
         return None, ""
     return msgspec.json.decode(data, type=Night), version
+
+
+def _place(objects: Objects, folder: str) -> AddressPlace:
+    """Return the place of the facts of a run, as they were when it began."""
+    return AddressPlace(objects, f"{folder}/{NIGHT_FACTS}", f"{folder}/{layout.CENSUS}")
 
 
 def _superseded(objects: Objects) -> UserError:

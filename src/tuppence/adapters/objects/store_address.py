@@ -13,6 +13,7 @@ from tuppence.adapters.objects.nights import AddressNights, NightResults, latest
 from tuppence.adapters.objects.objects import Objects
 from tuppence.bankdata.masking import Tokens
 from tuppence.errors import UserError
+from tuppence.facts.census import Census
 from tuppence.facts.consent import Access, Consent, Use, limited_access
 from tuppence.facts.permitted import PermittedFacts
 from tuppence.facts.rows import Rows
@@ -47,9 +48,21 @@ class StoreAddress:
         """
         return FactStore(AddressPlace(self._objects))
 
+    def permitted_facts(self, use: Use) -> PermittedFacts:
+        """Return the facts that consents allow to be used."""
+        return PermittedFacts(self.facts(), self._limited(use))
+
+    def census(self) -> Census | None:
+        """Return the census, if there is one."""
+        return self.facts().census
+
+    def keep_census(self, census: Census) -> None:
+        """Keep a census in place of the one that is there."""
+        self.facts().keep_census(census)
+
     def read_permitted(self, use: Use, read: Callable[[PermittedFacts], T]) -> T:
         """Return the answer of a function that reads the permitted facts, all as of one moment."""
-        return consistent(lambda: read(PermittedFacts(self.facts(), self._limited(use))))
+        return consistent(lambda: read(self.permitted_facts(use)))
 
     def take(
         self,
@@ -78,7 +91,7 @@ class StoreAddress:
     def nights(self, use: Use) -> tuple[PermittedFacts, AddressNights]:
         """Return the facts that consents allow to be used, and the runs over them."""
         facts, limited = self.facts(), self._limited(use)
-        return PermittedFacts(facts, limited), AddressNights(self._objects, facts.manifest, limited)
+        return PermittedFacts(facts, limited), AddressNights(self._objects, facts, limited)
 
     def latest_run(self) -> RunRecord | None:
         """Return the run that was started last."""

@@ -35,6 +35,11 @@ _MEANINGS: Final = {
         "it was changed under an identity of another issuer, which may be the same person",
         "approve it where it was changed: with a login, or in the service",
     ),
+    "remarks_once": (
+        "database.refused",
+        "the same person has approved this version already",
+        "have somebody else approve it, too",
+    ),
     "definitions_version": _CONFLICT,
     "definitions_pkey": _CONFLICT,
     "definitions_digest": _CONFLICT,

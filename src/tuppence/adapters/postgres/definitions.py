@@ -1,14 +1,12 @@
 """Definitions in PostgreSQL: their versions, and who made each of them and why."""
 
 import contextlib
-import datetime
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from psycopg.rows import class_row, namedtuple_row
+from psycopg.rows import class_row
 
 from tuppence.adapters.postgres.connection import (
     connect,
@@ -22,83 +20,11 @@ from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.rules.definition import Definition, document_of
 from tuppence.usecases.editions import Edition
+from tuppence.usecases.reviews import Published, Step, Stored
+from tuppence.usecases.team import Person
 
 if TYPE_CHECKING:
     from tuppence.usecases.publish_rules import Record
-
-
-class Reviewed(NamedTuple):
-    """A version of a definition that somebody has read.
-
-    Attributes:
-        rule_id: Identifier of the rule.
-        version: Number of the version.
-        digest: SHA-256 of its document, in hexadecimal.
-    """
-
-    rule_id: str
-    version: int
-    digest: str
-
-    def __str__(self) -> str:
-        return f"{self.rule_id}:{self.version}:{self.digest}"
-
-
-class Stored(NamedTuple):
-    """The newest version of a definition.
-
-    Attributes:
-        rule_id: Identifier of the rule.
-        version: Number of the version.
-        state: draft, in_review, approved or retired.
-        document: The rule as JSON.
-        valid_from: First day on which it may be published; None if there is no limit.
-        valid_until: Last day on which it may be published; None if there is no limit.
-        author: Displayed name of the person who made this version.
-        issuer: Issuer of the person's identity: postgresql, or the address of an identity provider.
-        subject: The person's login, or identifier at the identity provider.
-        editors: Subjects of everybody who changed the definition since it was last approved.
-        reason: Reason for the version.
-        at: Time when the version was made.
-        version_in_force: The approved version that is published; None if there is none.
-    """
-
-    rule_id: str
-    version: int
-    state: str
-    document: str
-    valid_from: datetime.date | None
-    valid_until: datetime.date | None
-    author: str
-    issuer: str
-    subject: str
-    editors: list[str]
-    reason: str
-    at: datetime.datetime
-    version_in_force: int | None
-
-    @property
-    def definition(self) -> Definition:
-        """The document, decoded."""
-        return msgspec.json.decode(self.document, type=Definition)
-
-    @property
-    def reviewed(self) -> Reviewed:
-        """The name of this version, with the digest of the document that was read."""
-        digest = hashlib.sha256(self.document.encode()).hexdigest()
-        return Reviewed(self.rule_id, self.version, digest)
-
-    def status(self, day: datetime.date) -> str:
-        """Return the effect of the newest version on publications on a day.
-
-        Returns:
-            active, scheduled, expired, or an empty text for a definition that was never approved.
-        """
-        if self.state != "approved":
-            return "active" if self.version_in_force else ""
-        if self.valid_from and self.valid_from > day:
-            return "scheduled"
-        return "expired" if self.valid_until and self.valid_until < day else "active"
 
 
 class Definitions:
@@ -107,10 +33,17 @@ class Definitions:
     Args:
         url: Address of the database; the login has a role such as tuppence_author, or owns the
             tables.
+        person: The person for whom a login with the role tuppence_service acts; None for the
+            login itself.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, person: Person | None = None) -> None:
         self._url = url
+        self._person = person
+
+    def acting(self, person: Person) -> "Definitions":
+        """Return the same definitions, to be changed for a person."""
+        return Definitions(self._url, person)
 
     def schema(self) -> Schema:
         """Return the schema of the facts, which rules are checked against."""
@@ -135,18 +68,37 @@ class Definitions:
         found = [msgspec.json.decode(document, type=Definition) for document in documents]
         return found, Edition(rows[0][3], str(as_of))
 
-    def history(self, rule_id: str) -> list[Any]:
-        """Return all versions of a definition, with the columns of the query definition_history.
+    def history(self, rule_id: str) -> list[Step]:
+        """Return all versions of a definition, oldest first.
 
         Raises:
             UserError: There is no such definition.
         """
         with connect(self._url) as connection, database_errors():
-            cursor = connection.cursor(row_factory=namedtuple_row)
+            cursor = connection.cursor(row_factory=class_row(Step))
             versions = cursor.execute(load_query("definition_history"), [rule_id]).fetchall()
         if not versions:
             raise _unknown(rule_id)
         return versions
+
+    def document(self, rule_id: str, version: int) -> Definition:
+        """Return a version of a definition.
+
+        Raises:
+            UserError: There is no such version.
+        """
+        with connect(self._url) as connection, database_errors():
+            given = [rule_id, version]
+            row = connection.execute(load_query("definition_version"), given).fetchone()
+        if row is None:
+            raise _unknown(rule_id)
+        return msgspec.json.decode(row[0], type=Definition)
+
+    def publications(self, limit: int) -> list[Published]:
+        """Return the last publications, newest first."""
+        with connect(self._url) as connection, database_errors():
+            cursor = connection.cursor(row_factory=class_row(Published))
+            return cursor.execute(load_query("publications"), [limit]).fetchall()
 
     def draft(self, definitions: Sequence[Definition], name: str, reason: str) -> list[str]:
         """Add a draft for each definition that differs from its newest version.
@@ -169,7 +121,7 @@ class Definitions:
             known = before.get(definition.id)
             if known is None or known.document != document:
                 version = 1 if known is None else known.version + 1
-                steps.append(_Step(definition.id, version, "draft", document))
+                steps.append(_Taken(definition.id, version, "draft", document))
         self._take(steps, name, reason)
         return [step.rule_id for step in steps]
 
@@ -183,8 +135,31 @@ class Definitions:
         for rule_id in rule_ids:
             if rule_id not in latest:
                 raise _unknown(rule_id)
-        steps = [_Step(rule_id, latest[rule_id].version + 1, state) for rule_id in rule_ids]
+        steps = [_Taken(rule_id, latest[rule_id].version + 1, state) for rule_id in rule_ids]
         self._take(steps, name, reason)
+
+    def draft_from(self, definition: Definition, base: int, reason: str) -> int:
+        """Add a draft of one definition, and return its version.
+
+        Args:
+            definition: The definition.
+            base: The version that it was made from; 0 for a new one.
+            reason: Reason for the draft.
+
+        Raises:
+            UserError: The definition has another version by now, or the draft is refused.
+        """
+        document = msgspec.json.encode(document_of(definition)).decode()
+        self._take([_Taken(definition.id, base + 1, "draft", document)], "", reason)
+        return base + 1
+
+    def step(self, rule_id: str, base: int, state: str, reason: str) -> None:
+        """Move a definition to a state if its newest version is `base`.
+
+        Raises:
+            UserError: It has another one, does not exist, or cannot take that step.
+        """
+        self._take([_Taken(rule_id, base + 1, state)], "", reason)
 
     def approve(self, reviewed: Sequence[tuple[str, int, str]], name: str, reason: str) -> None:
         """Approve versions that were reviewed; all of them or none.
@@ -200,7 +175,7 @@ class Definitions:
         """
         self._take(
             [
-                _Step(rule, version + 1, "approved", None, digest)
+                _Taken(rule, version + 1, "approved", None, digest)
                 for rule, version, digest in reviewed
             ],
             name,
@@ -229,8 +204,8 @@ class Definitions:
 
             def record(ruleset: str, as_of: Date, engines: Sequence[str], name: str) -> None:
                 with database_errors():
-                    given = [ruleset, str(as_of), list(engines), name]
-                    connection.execute(load_query("publication_add"), given)
+                    given = [ruleset, str(as_of), list(engines), *self._named(name)]
+                    connection.execute(load_query(f"publication_add{self._suffix}"), given)
 
             yield record
 
@@ -246,19 +221,31 @@ class Definitions:
                 if re.fullmatch("[a-z][a-z0-9_]{0,63}", notice.payload):
                     yield notice.payload
 
-    def _take(self, steps: Sequence["_Step"], name: str, reason: str) -> None:
+    @property
+    def _suffix(self) -> str:
+        """The end of the names of queries that say for whom they act."""
+        return "" if self._person is None else "_for"
+
+    def _named(self, name: str) -> list[str]:
+        """Return the name to show, followed by an identity if a service acts for somebody."""
+        person = self._person
+        return [name] if person is None else [person.shown, person.issuer, person.subject]
+
+    def _take(self, steps: Sequence["_Taken"], name: str, reason: str) -> None:
         """Take steps in one transaction."""
         with connect(self._url) as connection:
             for step in steps:
                 try:
                     with database_errors():
-                        connection.execute(load_query("definition_add"), [*step, name, reason])
+                        shown, *identity = self._named(name)
+                        given = [*step, shown, reason, *identity]
+                        connection.execute(load_query(f"definition_add{self._suffix}"), given)
                 except UserError as error:
                     message = f"{step.rule_id} (version {step.version - 1}): {error.message}"
                     raise UserError(error.code, message, error.hint) from None
 
 
-class _Step(NamedTuple):
+class _Taken(NamedTuple):
     rule_id: str
     version: int
     state: str

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 import psycopg
+from psycopg import RawServerCursor
 
 from tuppence.adapters.postgres.connection import connect, load_query
 from tuppence.adapters.postgres.connection_pool import ConnectionPool
@@ -122,13 +123,15 @@ class PostgresFeeds:
         except UserError as error:
             _logger.warning("month not made", extra={"code": error.code})
 
-    def log(self) -> Iterator[LoggedView]:
-        """Return all views that are kept, as of one moment."""
+    def log(self, nights: int | None = None) -> Iterator[LoggedView]:
+        """Return the views that are kept of the last nights, as of one moment."""
         with (
             self._connections.transaction() as connection,
-            connection.cursor("feed_log") as cursor,  # the server keeps what was not read yet
+            RawServerCursor(
+                connection, "feed_log"
+            ) as cursor,  # the server keeps what is not read yet
         ):
-            for customer, name, view, items in cursor.execute(load_query("feed_log")):
+            for customer, name, view, items in cursor.execute(load_query("feed_log"), [nights]):
                 clicked = frozenset(_ITEMS.decode(items))
                 yield LoggedView(customer, name, _VIEWS.decode(view), clicked)
 

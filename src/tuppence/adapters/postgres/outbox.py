@@ -55,10 +55,10 @@ class PostgresOutbox:
             found = connection.execute(load_query("outbox_next"), [[*channels]]).fetchone()
         return None if found is None else found[0]
 
-    def dead(self) -> Sequence[tuple[str, str, Delivery]]:
-        """Return all deliveries that were given up, each after its customer and identifier."""
+    def dead(self, limit: int | None) -> Sequence[tuple[str, str, Delivery]]:
+        """Return deliveries that were given up, each after its customer and identifier."""
         with self._connections.reading() as connection:
-            rows = connection.execute(load_query("outbox_dead")).fetchall()
+            rows = connection.execute(load_query("outbox_dead"), [limit]).fetchall()
         return [(customer, name, _DELIVERY.decode(content)) for customer, name, content in rows]
 
     def recipient(self, delivery: str) -> tuple[str, str] | None:

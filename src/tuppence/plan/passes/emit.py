@@ -4,21 +4,25 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tuppence.plan.code import RegisterType, Source, Step, Value
+from tuppence.plan.code import RegisterType, Source, Step
 from tuppence.plan.columns import (
     FALSE_MASK,
     FIRST_ATTRIBUTE_MASK,
     NULL_MASK,
     TRUE_MASK,
+    UNSURE_MASK,
     ColumnRule,
     LoweredRule,
     Program,
     SharedInputs,
     TablePlan,
 )
-from tuppence.plan.instructions import INSTRUCTION, TRUE, Opcode
+from tuppence.plan.instructions import FALSE, INSTRUCTION, TRUE, UNSURE, Opcode
 from tuppence.plan.passes.share import constant_of
 
+_MASKS = {0: NULL_MASK, TRUE: TRUE_MASK, FALSE: FALSE_MASK, UNSURE: UNSURE_MASK}
+DEFERRED = Step(Source.KNOWN, (), UNSURE, RegisterType.CONDITION)
+"""The condition of a rule of which nothing fits columns."""
 _PUT = {RegisterType.NUMBER: Opcode.PUT_NUMBER, RegisterType.CONDITION: Opcode.PUT_CONDITION}
 
 Instruction = tuple[int, int, int, int, int]
@@ -54,8 +58,7 @@ def emit(
     rules: list[ColumnRule] = []
     for index, one in enumerate(lowered):
         starts.append(len(code))
-        if one.when is not None:
-            code += _rule(index, one, one.when, first_values[-1], places)
+        code += _rule(index, one, first_values[-1], places)
         first_values.append(first_values[-1] + len(one.checked.rule.values))
         steps = (one.code.steps[step] for step in one.code.needed(one.kept))
         used = {places.features[s.detail] for s in steps if s.operation is Source.FEATURE}
@@ -63,7 +66,7 @@ def emit(
             ColumnRule(
                 one.checked.rule.id,
                 one.refusals,
-                one.when is not None,
+                one.code.steps[one.when.step] != DEFERRED,
                 () if one.refusals else tuple(value.kind for value in one.values),
                 tuple(sorted(used)),
                 len(code) - starts[-1],
@@ -125,17 +128,14 @@ class _Places:
                 return self.attributes[step.detail]
             case Source.CONSTANT:
                 return self.constants[constant_of(step)]
-        bits: int = step.detail
-        return {0: NULL_MASK, TRUE: TRUE_MASK}.get(bits, FALSE_MASK)
+        return _MASKS[step.detail]
 
 
-def _rule(
-    index: int, one: LoweredRule, when: Value, first_value: int, places: _Places
-) -> list[Instruction]:
+def _rule(index: int, one: LoweredRule, first_value: int, places: _Places) -> list[Instruction]:
     """Return the instructions of a rule: its steps, state, score and values."""
     code, registers = _steps(one, places)
     history = registers[one.history.step] if one.history else FALSE_MASK
-    code.append((Opcode.PUT_STATE, index, registers[when.step], history, 0))
+    code.append((Opcode.PUT_STATE, index, registers[one.when.step], history, 0))
     if not one.refusals and one.score is not None:
         code.append((Opcode.PUT_SCORE, index, registers[one.score.step], index, 0))
         for place, value in enumerate(one.values, first_value):

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 
+from tuppence.feel import syntax
 from tuppence.feel.values import Date, DateTime
 from tuppence.plan.code import Code, RegisterType, Value
 from tuppence.plan.columns import SCORE_UNIT, ColumnPlan, LoweredRule, Refusal
-from tuppence.plan.instructions import Opcode
+from tuppence.plan.instructions import UNSURE, Opcode
 from tuppence.plan.lowering import Lowering
 from tuppence.plan.model import Model
 from tuppence.plan.predicate_analysis import PredicateAnalyzer
 from tuppence.plan.row_steps import max_rows, table_bits
 from tuppence.plan.rows import RowPlanner
-from tuppence.plan.scope import Binding, NotColumnar, Scope
+from tuppence.plan.scope import Binding, NotColumnar, Scope, resolved
 from tuppence.rules.checking import CheckedRule, Place
 
 
@@ -46,32 +47,30 @@ def _lower_rule(checked: CheckedRule, planner: RowPlanner) -> LoweredRule:
     refusals: list[Refusal] = []
     scope = Scope({})
 
-    def attempt(place: Place, *, is_condition: bool) -> Value | None:
-        lower_node = lowering.truth if is_condition else lowering.value
+    def attempt(place: Place) -> Value | None:
         try:
-            return lower_node(checked.trees[place], scope)
+            return lowering.value(checked.trees[place], scope)
         except NotColumnar as problem:
             refusals.append(Refusal(place[-1], problem.reason, problem.span))
             return None
 
-    when = attempt(("when",), is_condition=True)
-    used = 0
+    when = _condition(lowering, checked.trees["when",], scope, refusals)
+    history: Value | None = None
+    days = checked.rule.minimum_history_days
+    if days:
+        held = lowering.attribute(("customer", "history days"))
+        history = code.less(held, code.constant(days))
+    used = len(code.steps)
     score: Value | None = None
     values: list[Value] = []
-    history: Value | None = None
-    if when is not None:
-        days = checked.rule.minimum_history_days
-        if days:
-            held = lowering.attribute(("customer", "history days"))
-            history = code.less(held, code.constant(days))
-        used = len(code.steps)
-        score = attempt(("score",), is_condition=False)
+    if not refusals:
+        score = attempt(("score",))
         if score is not None and score.kind is not RegisterType.NUMBER:
             refusals.append(Refusal("score", "it is not a number", (0, 0)))
         elif score is not None:
             score = _clamped(code, _in_score_units(code, score))
         for name in checked.rule.values:
-            found = attempt(("values", name), is_condition=False)
+            found = attempt(("values", name))
             if found is not None and found.kind in {RegisterType.DAYS, RegisterType.MONTHS}:
                 refusals.append(Refusal(name, f"it is a {found.kind.value}", (0, 0)))
             elif found is not None:
@@ -91,6 +90,31 @@ def _lower_rule(checked: CheckedRule, planner: RowPlanner) -> LoweredRule:
         max_rows(checked),
         table_bits(checked),
     )
+
+
+def _condition(
+    lowering: Lowering, node: syntax.Node, scope: Scope, refusals: list[Refusal]
+) -> Value:
+    """Return the condition of a rule, which is unsure from where it does not fit.
+
+    What precedes a part that does not fit decides alone where the interpreter would not come to
+    that part: before `and` where it is false, before `or` where it is true. Nothing after it does,
+    since the interpreter may exceed its budget there.
+    """
+    try:
+        return lowering.truth(node, scope)
+    except NotColumnar as problem:
+        node, scope = resolved(node, scope)
+        unsure = lowering.code.truth(UNSURE)
+        if not isinstance(node, syntax.Logic):
+            refusals.append(Refusal("when", problem.reason, problem.span))
+            return unsure
+    left = _condition(lowering, node.left, scope, refusals)
+    if left == unsure:
+        return unsure
+    right = unsure if refusals else _condition(lowering, node.right, scope, refusals)
+    operation = Opcode.AND if node.operator == "and" else Opcode.OR
+    return lowering.code.add(operation, left, right, kind=RegisterType.CONDITION)
 
 
 def _in_score_units(code: Code, value: Value) -> Value:

@@ -8,14 +8,17 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from tuppence.errors import UserError
 from tuppence.services.console.customers_pages import CustomersPages
+from tuppence.services.console.gate import SessionCookie, TeamGate
 from tuppence.services.console.nights_pages import NightsPages
 from tuppence.services.console.page import FOLDER, ConsoleDependencies, Pages
+from tuppence.services.console.permissions import may
 from tuppence.services.console.rules_pages import RulesPages
+from tuppence.services.console.team_routes import team_routes
 from tuppence.services.console.trying import Trying
 from tuppence.services.pages import PageGuard
 from tuppence.usecases.edit_rules import RuleBook
@@ -24,21 +27,25 @@ from tuppence.usecases.preview_session import PreviewSession
 COOKIE: Final = "tuppence-console"
 
 
-def console_app(deps: ConsoleDependencies, key: str) -> Starlette:
+def console_app(deps: ConsoleDependencies, key: str = "", origin: str = "") -> Starlette:
     """Return the console as an application.
 
     Args:
         deps: The ports of the console.
-        key: The secret in the address that the command prints; whoever has it may do everything.
+        key: The secret in the address that the command prints, for a console on one machine;
+            whoever has it may do everything.
+        origin: The address of the console of a team.
     """
-    pages = Pages()
+    team = deps.team
+    pages = Pages(may, is_team=team is not None)
     session = PreviewSession(deps.store, deps.purposes, deps.today, deps.threads, deps.budget)
     book = RuleBook(deps.files, deps.store.schema)
-    rules = RulesPages(deps, pages, book, Trying(deps, pages, session))
+    trying = Trying(deps, pages, session)
+    rules = RulesPages(deps, pages, book, trying)
     customers = CustomersPages(deps, pages)
     nights = NightsPages(deps, pages)
     post = ["POST"]
-    routes = [
+    routes: list[BaseRoute] = [
         Route("/", rules.home),
         Route("/rule", rules.edit, methods=["GET"]),
         Route("/rule", rules.submit, methods=post),
@@ -56,16 +63,24 @@ def console_app(deps: ConsoleDependencies, key: str) -> Starlette:
         Mount("/static", StaticFiles(directory=FOLDER / "static")),
     ]
 
+    guard = Middleware(PageGuard, key=key, cookie=COOKIE, command="console")
+    if team is not None:
+        cookie = SessionCookie(team, origin, deps.feeds.clock)
+        routes += team_routes(deps, team, pages, book, trying, cookie, origin)
+        guard = Middleware(TeamGate, cookie=cookie, pages=pages)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         # The first preview compiles the engine and reads the facts: it begins before anybody asks.
         threading.Thread(target=session.warm, args=(rules.usable,), daemon=True).start()
         yield
         await run_in_threadpool(deps.feeds.close)
+        if team is not None:
+            await run_in_threadpool(team.close)
 
     return Starlette(
         routes=routes,
-        middleware=[Middleware(PageGuard, key=key, cookie=COOKIE, command="console")],
+        middleware=[guard],
         exception_handlers={UserError: pages.on_error},
         lifespan=lifespan,
     )

@@ -13,7 +13,7 @@ from tuppence.results.result import Result
 from tuppence.services.console.page import ConsoleDependencies, Pages, address
 from tuppence.services.console.trying import shown_reasons
 from tuppence.services.feed_page.showing import Hidden, Shown, feed_of, hidden_of
-from tuppence.usecases.build_feed import locale_of, served_feed
+from tuppence.usecases.build_feed import FeedRequest, locale_of, served_feed
 from tuppence.usecases.explain_result import explain_result
 
 MAX_LISTED: Final = 40
@@ -76,13 +76,16 @@ class CustomersPages:
         """Show the feed of a customer, what is not shown, and every rule with its state."""
         customer = check_identifier(request.query_params.get("customer", ""), "customer")
 
+        await run_in_threadpool(self._deps.note_read, "feed of a customer", [customer])
+
         def build() -> tuple[Shown, tuple[Hidden, ...], list[RuleState]]:
             feeds = self._deps.feeds
             kept = feeds.store.kept(customer)
             person = feeds.people.find(customer, self._deps.today())
             results = () if person.frozen else person.results
             locale, model = locale_of(kept), feeds.model()
-            feed = served_feed(person, kept, feeds.policy, feeds.clock(), model=model)
+            given = FeedRequest(person, kept, feeds.policy, feeds.clock(), model=model)
+            feed = served_feed(given)
 
             def why(item: str) -> str:
                 return address("/reason", customer=customer, rule=item)
@@ -117,6 +120,7 @@ class CustomersPages:
             found = explain_result(deps.store, customer, rule, deps.purposes, deps.today())
             return shown_reasons(found)
 
+        await run_in_threadpool(self._deps.note_read, f"reasons of {rule}", [customer])
         reasons = await run_in_threadpool(explain)
         return self._pages.page(
             "reason.html",

@@ -14,8 +14,10 @@ from tuppence.services.console.forms import Plain, definition_in, form_in
 from tuppence.services.console.marking import Mark, marks_of, marks_of_file, text_at
 from tuppence.usecases.edit_rules import EditedRule, RuleBook, StoredRule, text_of
 
-CONTROLS: Final = ("base", "view", "do", "editor", "customer", "example")
+CONTROLS: Final = ("base", "view", "do", "editor", "customer", "example", "reason")
 """Fields of the page that are no part of a rule."""
+MAX_REASON: Final = 1_000
+"""Maximum number of characters of a reason."""
 
 
 class Draft(NamedTuple):
@@ -31,6 +33,7 @@ class Draft(NamedTuple):
         checked: The checked rule; None if it has an error.
         title: Its title.
         feel: The FEEL that rows of the form become, by their field.
+        reason: The reason for the change, where it is recorded.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Draft(NamedTuple):
     checked: CheckedRule | None
     title: str
     feel: Mapping[str, str] = {}
+    reason: str = ""
 
     @property
     def errors(self) -> int:
@@ -73,14 +77,17 @@ class Drafts:
         Raises:
             UserError: The fields are not those of an editor.
         """
-        base, view = (fields.get(one, [""])[0] for one in ("base", "view"))
+        base, view, reason = (fields.get(one, [""])[0] for one in ("base", "view", "reason"))
+        if len(reason) > MAX_REASON:
+            message = f"the reason has more than {MAX_REASON:,} characters"
+            raise UserError("request.body", message, "make it shorter")
         if view == "file":
             text = fields.get("text", [""])[0].replace("\r\n", "\n")
-            return self.of_file(name, base, text, examine)
+            return self.of_file(name, base, text, examine)._replace(reason=reason)
         form = form_in({key: value for key, value in fields.items() if key not in CONTROLS})
         if action:
             form = changed_form(form, action, self._book.schema)
-        return self.of_form(name, base, form, examine)
+        return self.of_form(name, base, form, examine)._replace(reason=reason)
 
     def of_file(self, name: str, base: str, text: str, examine: Examine) -> Draft:
         """Return the draft of a text of a file."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import urlencode
@@ -20,9 +21,25 @@ from tuppence.usecases.edit_rules import RuleFiles
 from tuppence.usecases.last_night import StoredRun
 from tuppence.usecases.nights import HistoryStore, RunHistory
 from tuppence.usecases.preview_rule import PreviewStore
+from tuppence.usecases.publisher import Publisher
+from tuppence.usecases.reviews import Reviews
+from tuppence.usecases.team import (
+    OWNER,
+    NoReads,
+    Passwords,
+    Person,
+    PersonalReads,
+    Provider,
+    Sessions,
+)
+from tuppence.usecases.team_policy import TeamPolicy
 
 FOLDER: Final = Path(__file__).parent
 PAGES: Final = (("Rules", "/"), ("Customers", "/customers"), ("Nights", "/nights"))
+TEAM_PAGES: Final = (("Reviews", "/reviews"), ("Publish", "/publish"), ("Audit", "/audit"))
+"""Further pages of a team."""
+PERSON: Final[ContextVar[Person]] = ContextVar("person", default=OWNER)
+"""The person whose request is being handled."""
 
 
 class ConsoleResults(StoredRun, RunHistory, Protocol):
@@ -37,6 +54,28 @@ class ConsoleStore(EvaluatedStore, PreviewStore, HistoryStore, Protocol):
         ...
 
 
+class Team(NamedTuple):
+    """The ports of a console that several people use.
+
+    Attributes:
+        sessions: The sessions.
+        passwords: People with passwords; None if they sign in elsewhere.
+        provider: The identity provider where they sign in; None if they have passwords.
+        reviews: Versions, and what people say of them.
+        policy: The decisions of the team.
+        publisher: Publishes rules; None if the console does not know where to.
+        close: Called when the console ends.
+    """
+
+    sessions: Sessions
+    passwords: Passwords | None
+    provider: Provider | None
+    reviews: Reviews
+    policy: TeamPolicy
+    publisher: Publisher | None
+    close: Callable[[], None]
+
+
 class ConsoleDependencies(NamedTuple):
     """The ports of the console.
 
@@ -48,6 +87,8 @@ class ConsoleDependencies(NamedTuple):
         purposes: Consents for these count, and for no others.
         threads: Number of threads that evaluate a preview.
         budget: Maximum number of bytes of facts that are kept in memory for previews.
+        reads: The record of who has seen the data of which customers.
+        team: The ports of a console that several people use; None on one machine.
     """
 
     store: ConsoleStore
@@ -57,6 +98,18 @@ class ConsoleDependencies(NamedTuple):
     purposes: frozenset[str]
     threads: int
     budget: int
+    reads: PersonalReads = NoReads()
+    team: Team | None = None
+
+    def note_read(self, what: str, customers: Sequence[str], reason: str = "") -> None:
+        """Record that whoever asks is about to see data of customers.
+
+        Args:
+            what: The kind of page, in words.
+            customers: The customers.
+            reason: The reason, if the page asks for one.
+        """
+        self.reads.note(PERSON.get(), customers, what, reason)
 
     def today(self) -> Date:
         """Return the clock's day."""
@@ -64,16 +117,30 @@ class ConsoleDependencies(NamedTuple):
 
 
 class Pages:
-    """Renders the templates of the console."""
+    """Renders the templates of the console.
 
-    def __init__(self) -> None:
+    Args:
+        may: Returns whether a person may open the page of a path.
+        is_team: Whether several people use the console.
+    """
+
+    def __init__(self, may: Callable[[Person, str], bool], *, is_team: bool) -> None:
+        self._sections = (*PAGES, *TEAM_PAGES) if is_team else PAGES
+        self._may = may
         self._templates = templates_in(FOLDER)
         self._templates.filters["count"] = lambda number: f"{number:,}"
         self._templates.filters["number"] = lambda number: f"{number.normalize():f}"
         self._templates.filters["share"] = _share
         self._templates.filters["pair"] = lambda one: (one, one)
         self._templates.globals["address"] = address
-        self._templates.globals["pages"] = PAGES
+        self._templates.globals["sections"] = self._open_sections
+        self._templates.globals["person"] = PERSON.get
+        self._templates.globals["is_team"] = is_team
+
+    def _open_sections(self) -> list[tuple[str, str]]:
+        """Return the titles and paths of the pages that whoever asks may open."""
+        person = PERSON.get()
+        return [one for one in self._sections if self._may(person, one[1])]
 
     def page(
         self, template: str, title: str, section: str, status: int = 200, **values: Any

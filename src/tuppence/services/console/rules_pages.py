@@ -18,7 +18,14 @@ from tuppence.rules.rule import Communication, InsightKind
 from tuppence.services.console.drafts import Draft, Drafts, encoded
 from tuppence.services.console.forms import form_of, new_form
 from tuppence.services.console.marking import code_points, utf16
-from tuppence.services.console.page import ConsoleDependencies, Pages, address, wants_part
+from tuppence.services.console.page import (
+    PERSON,
+    ConsoleDependencies,
+    Pages,
+    address,
+    wants_part,
+)
+from tuppence.services.console.permissions import may
 from tuppence.services.console.trying import Trying
 from tuppence.services.console.words import Choices
 from tuppence.services.pages import field_of, read_form
@@ -102,6 +109,8 @@ class RulesPages:
         """List the rules."""
         asked = {name: request.query_params.get(name, "") for name in ("q", "kind", "state")}
         rules, removed, customers = await run_in_threadpool(self._listed)
+        team = self._deps.team
+        latest = [] if team is None else await run_in_threadpool(team.reviews.latest)
         found = [rule for rule in rules if _is_wanted(rule, asked)]
         return self._pages.page(
             "rules.html",
@@ -114,6 +123,8 @@ class RulesPages:
             asked=asked,
             kinds=KINDS,
             states=STATES,
+            steps={one.rule_id: one for one in latest},
+            may_write=may(PERSON.get(), "/rule", "POST"),
             folder=str(self._deps.files),
             store=str(self._deps.store),
         )
@@ -172,7 +183,8 @@ class RulesPages:
 
     async def _save(self, draft: Draft) -> Response:
         def save() -> None:
-            self._book.save(self._drafts.to_save(draft, self._examine()), draft.base)
+            edited = self._drafts.to_save(draft, self._examine())
+            self._book.save(edited, draft.base, PERSON.get(), draft.reason)
 
         try:
             await run_in_threadpool(save)
@@ -229,6 +241,7 @@ class RulesPages:
             choices=self._choices,
             kinds=KINDS,
             communications=COMMUNICATIONS,
+            may_write=may(PERSON.get(), "/rule", "POST"),
         )
 
     async def new(self, request: Request) -> Response:

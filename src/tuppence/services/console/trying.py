@@ -1,11 +1,13 @@
 """Tries drafts: what they would do to everybody, and why for one customer."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from tuppence.engine.explanation import document
 from tuppence.engine.rule_tests import Verdict, try_examples
 from tuppence.errors import UserError
+from tuppence.feel.values import Date
 from tuppence.results.result import State
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.message import MessageError, Rendered, render
@@ -101,6 +103,12 @@ class Trying:
             return self._pages.text("preview.html", found=None, errors=draft.errors)
         is_cancelled = self._session.ticket(editor) if editor else lambda: False
         found, as_of = self._session.preview(checked, is_cancelled)
+        more = self.more(draft, found.examples) if not editor else More("", "")
+        return self._shown(draft, checked, found, as_of, more)
+
+    def _shown(
+        self, draft: Draft, checked: CheckedRule, found: Preview, as_of: Date, more: More
+    ) -> str:
         return self._pages.text(
             "preview.html",
             found=found,
@@ -112,9 +120,28 @@ class Trying:
             live=list(live_sentences(found.live)) if found.live else [],
             effect=list(effect_sentences(found.effect, found.qualified)) if found.effect else [],
             overlaps=[one for one in found.overlaps if one.both][:MAX_NAMED],
-            more=self.more(draft, found.examples) if not editor else More("", ""),
+            more=more,
             verdicts=self._verdicts(checked),
         )
+
+    def effect(self, checked: CheckedRule, *, with_people: bool) -> str:
+        """Return what a version of a rule would do, as a part of a page.
+
+        Args:
+            checked: The rule.
+            with_people: Whether customers are named and messages are shown that they would read.
+        """
+        found, as_of = self._session.preview(checked)
+        if not with_people:
+            found = dataclasses.replace(found, examples=())
+        rule_id = checked.rule.id
+        draft = Draft(rule_id, "", "file", {}, "", (), checked, checked.rule.title)
+        more = self.more(draft, found.examples) if with_people else More("", "")
+        return self._shown(draft, checked, found, as_of, more)
+
+    def counted(self, checked: CheckedRule) -> Preview:
+        """Return the expected effect of a rule."""
+        return self._session.preview(checked)[0]
 
     def watch(self, editor: str) -> Callable[[], bool]:
         """Return a function that tells whether an editor has begun a newer preview since."""
@@ -139,6 +166,7 @@ class Trying:
         checked = draft.checked
         if checked is None:
             return More("", "")
+        self._deps.note_read("messages of a rule", customers[:MESSAGES])
         explained = [self._explained(checked, one) for one in customers[:MESSAGES]]
         written = list(self._written(checked, explained))
         return More(
@@ -156,6 +184,7 @@ class Trying:
         """
         if draft.checked is None:
             raise UserError("rule.invalid", "the rule has an error", "correct what is marked first")
+        self._deps.note_read("reasons of a rule", [customer])
         return shown_reasons(self._explained(draft.checked, customer))
 
     def _explained(self, checked: CheckedRule, customer: str) -> ExplainedResult:

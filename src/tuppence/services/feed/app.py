@@ -1,12 +1,10 @@
 """The feed as an HTTP service."""
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -27,10 +25,7 @@ from tuppence.services.batching import Batcher
 from tuppence.services.bodies import json_response, parse_count, read_body
 from tuppence.services.feed.answers import (
     MAX_LIMIT,
-    Key,
-    feed_answer,
     hidden_answer,
-    matches,
     milliseconds,
     moment,
     order_answer,
@@ -47,16 +42,16 @@ from tuppence.services.feed.messages import (
     WithdrawalsAnswer,
 )
 from tuppence.services.feed.openapi import openapi_document
+from tuppence.services.feed.together import Asked, answer_together
 from tuppence.services.feed.tokens import FeedAccess, Keys, customer_in, operator_in, read_receipt
 from tuppence.services.feed.unsubscriptions import unsubscriptions
 from tuppence.services.metrics import Metrics
-from tuppence.usecases.build_feed import Feed, feed_version, served_feed
+from tuppence.usecases.build_feed import Feed, FeedRequest, served_feed
 from tuppence.usecases.delivery_ports import UNSUBSCRIBE_PATH
 from tuppence.usecases.feed_ports import (
     FeedReader,
     FeedStore,
     Kept,
-    Known,
     People,
     View,
     Withdrawal,
@@ -163,35 +158,14 @@ def feed_app(
     return application(routes, check, metrics, access, caller_requests, lifespan)
 
 
-class _Asked(NamedTuple):
-    """A request for a feed.
-
-    Attributes:
-        customer: The customer.
-        locale: Locale of money and dates; that of the customer if None.
-        after: The place of the last item of the page before; None for the first page.
-        limit: Maximum number of items.
-        channel: Place where the feed is shown, as the app calls it.
-        known: The tags of what the app has, as the header If-None-Match names them.
-    """
-
-    customer: str
-    locale: str | None
-    after: Key | None
-    limit: int
-    channel: str | None
-    known: str
-
-
 class _FeedService:
     def __init__(self, deps: FeedDependencies, keys: Keys, metrics: Metrics) -> None:
         self._deps = deps
         self._keys = keys
         self.executor = ThreadPoolExecutor(WORKERS, "feed")
-        self._batcher: Batcher[None, _Asked, Response] = Batcher(
+        self._batcher: Batcher[None, Asked, Response] = Batcher(
             self._answer_all, self.executor, WORKERS, MAX_BATCH, MAX_WAITING
         )
-        self._answers = [version("tuppence"), keys.signing[0]]  # part of what tags stand for
         self._events = msgspec.json.Decoder(EventsIn)
         self._state = msgspec.json.Decoder(StateIn)
         self._preferences = msgspec.json.Decoder(Preferences)
@@ -206,7 +180,7 @@ class _FeedService:
         after = read_cursor(query.get("cursor"))
         channel = parse_channel(query.get("channel"))
         known = request.headers.get("if-none-match", "")
-        asked = _Asked(customer, query.get("locale"), after, limit, channel, known)
+        asked = Asked(customer, query.get("locale"), after, limit, channel, known)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await self._batcher.answer("feeds", None, asked, 1)
@@ -214,28 +188,11 @@ class _FeedService:
             message = f"the feed was not read within {ANSWER_SECONDS:g} seconds"
             raise UserError("service.timeout", message, "try again in a second") from None
 
-    def _answer_all(self, _: None, asked: Sequence[_Asked]) -> Sequence[Response | UserError]:
+    def _answer_all(self, _: None, asked: Sequence[Asked]) -> Sequence[Response | UserError]:
         """Answer requests for feeds: what they need is read together."""
-        known = self._deps.read([one.customer for one in asked], self._today())
-        return [self._answer(*pair) for pair in zip(asked, known, strict=True)]
-
-    def _answer(self, asked: _Asked, known: Known | UserError) -> Response | UserError:
-        if isinstance(known, UserError):
-            return known
-        deps, after, limit = self._deps, asked.after, asked.limit
-        given = (*known, deps.policy, deps.clock(), asked.locale, deps.model(), asked.channel)
-        page = msgspec.json.encode([self._answers, after, limit])
-        tag = f'"{hashlib.sha256(feed_version(*given) + page).hexdigest()[:32]}"'
-        headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
-        if matches(asked.known, tag):
-            return Response(status_code=304, headers=headers)
-        try:
-            feed = served_feed(*given)
-        except UserError as error:
-            return error
-        response = json_response(feed_answer(feed, self._keys, after, limit))
-        response.headers.update(headers)
-        return response
+        deps, now = self._deps, self._deps.clock()
+        known = deps.read([one.customer for one in asked], Date(now // DAY))
+        return answer_together(asked, known, deps.policy, now, deps.model(), self._keys)
 
     async def count(self, request: Request) -> Response:
         """Count the items of the customer's feed."""
@@ -370,7 +327,8 @@ class _FeedService:
             raise found
         person, kept = found
         deps = self._deps
-        return served_feed(person, kept, deps.policy, deps.clock(), model=deps.model()), kept
+        given = FeedRequest(person, kept, deps.policy, deps.clock(), model=deps.model())
+        return served_feed(given), kept
 
     def _today(self) -> Date:
         return Date(self._deps.clock() // DAY)

@@ -30,7 +30,7 @@ from tuppence.services.feed_page.showing import (
 )
 from tuppence.services.pages import PageGuard, field_of, read_form, templates_in
 from tuppence.services.problems import STATUSES
-from tuppence.usecases.build_feed import Feed, locale_of, served_feed
+from tuppence.usecases.build_feed import Feed, FeedRequest, locale_of, served_feed
 from tuppence.usecases.compare_feeds import Earlier, FeedChanges, changes_of
 from tuppence.usecases.feed_ports import Kept, Person
 from tuppence.usecases.record_events import answer_item, see_item, undo_answer
@@ -111,7 +111,7 @@ class _Page:
             kept, now = deps.store.kept(customer), deps.clock()
             person, earlier = self._find(customer, self._today())
             model, locale = deps.model(), locale_of(kept)
-            feed = served_feed(person, kept, deps.policy, now, model=model)
+            feed = served_feed(FeedRequest(person, kept, deps.policy, now, model=model))
             if earlier is None or person.frozen:  # without a consent nothing is told, even of then
                 return feed, kept, None
             changes = changes_of(feed, person, earlier, kept, deps.policy, now, locale, model)
@@ -237,7 +237,8 @@ class _Page:
         deps = self._deps
         kept = deps.store.kept(customer)
         person = deps.people.find(customer, self._today())
-        feed = served_feed(person, kept, deps.policy, deps.clock(), model=deps.model())
+        given = FeedRequest(person, kept, deps.policy, deps.clock(), model=deps.model())
+        feed = served_feed(given)
         return feed, kept, person
 
     def _today(self) -> Date:

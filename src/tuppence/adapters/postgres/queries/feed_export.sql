@@ -1,4 +1,5 @@
--- $1 the customer; one row with all that is kept of their feeds, as JSON
+-- $1 the customer; one row with all that is kept of their feeds, and who read their data in the
+-- console, as JSON
 SELECT json_build_object(
     'events', (SELECT coalesce(json_agg(e ORDER BY e.received, e.id), '[]')
         FROM tuppence.feed_events AS e WHERE customer_id = $1),
@@ -9,5 +10,7 @@ SELECT json_build_object(
     'preferences', (SELECT coalesce(json_agg(p), '[]')
         FROM tuppence.feed_preferences AS p WHERE customer_id = $1),
     'deliveries', (SELECT coalesce(json_agg(d ORDER BY d.id), '[]')
-        FROM tuppence.feed_deliveries AS d WHERE customer_id = $1)
+        FROM tuppence.feed_deliveries AS d WHERE customer_id = $1),
+    'reads', (SELECT coalesce(json_agg(r ORDER BY r.number), '[]')
+        FROM tuppence.personal_reads AS r WHERE customer_id = $1)
 )::text AS found

@@ -1,0 +1,2 @@
+-- $1 name
+DELETE FROM tuppence.console_users WHERE name = $1

@@ -1,0 +1,277 @@
+"""Tests access to the console of a team: passwords, an identity provider, sessions, roles."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from tests.building import day
+from tests.identity_provider import IdentityProvider
+from tests.serving import served
+
+from tuppence.adapters.postgres.team import put_person, remove_person
+from tuppence.bootstrap.console import team_console
+from tuppence.facts.consent import PURPOSES
+from tuppence.feed.items import DAY
+from tuppence.services.console.permissions import NEEDS, OPEN
+from tuppence.usecases.team_policy import SignIn, TeamPolicy
+
+NOW: Final = day("2026-06-30") * DAY
+MINUTE: Final = 60_000
+PASSWORD: Final = "correct horse battery"  # noqa: S105 - of nobody
+OWN: Final = {"Sec-Fetch-Site": "same-origin"}
+Client = Callable[..., TestClient]
+
+
+@pytest.fixture
+def clock() -> list[int]:
+    return [NOW]
+
+
+@pytest.fixture
+def made(
+    store: Path, database: str, login: Callable[..., str], clock: list[int], tmp_path: Path
+) -> Iterator[Callable[..., Starlette]]:
+    """Yield a function that composes the console of a team, which runs until the test ends."""
+    url = login("console", "service")
+    put_person(database, "ann", "Ann", PASSWORD, ["author"])
+    put_person(database, "sue", "Sue", PASSWORD, ["support"])
+    (tmp_path / "secret").write_text("s")
+
+    with contextlib.ExitStack() as running:
+
+        def make(policy: TeamPolicy, origin: str) -> Starlette:
+            made = team_console(
+                store, url, None, PURPOSES, 1_000_000, lambda: clock[0], policy, origin, "", (),
+                "", None,
+            )  # fmt: skip
+            running.enter_context(TestClient(made))
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def app(made: Callable[..., Starlette]) -> Starlette:
+    return made(TeamPolicy(idle_minutes=30, hours=1), "https://console.example")
+
+
+def browser(app: Starlette, address: str = "https://console.example") -> TestClient:
+    """Return a client that keeps cookies, as a browser does."""
+    return TestClient(app, address, follow_redirects=False)
+
+
+def signed_in(app: Starlette, name: str) -> TestClient:
+    client = browser(app)
+    form = {"name": name, "password": PASSWORD, "to": "/audit"}
+    found = client.post("/sign-in", data=form, headers=OWN)
+    assert (found.status_code, found.headers["location"]) == (303, "/audit")
+    return client
+
+
+def test_every_page_says_who_may_open_it(app: Starlette) -> None:
+    routes = [one for one in app.routes if isinstance(one, Route) and one.path not in OPEN]
+    asked = {(method, one.path) for one in routes for method in set(one.methods or ()) - {"HEAD"}}
+    assert asked == set(NEEDS)
+
+
+def test_nobody_gets_in_without_a_session(app: Starlette) -> None:
+    client = browser(app)
+    for method, path in NEEDS:
+        found = client.request(method, path, headers=OWN)
+        assert found.status_code == (303 if method == "GET" else 401), path
+    assert client.get("/rule?name=a&view=file").headers["location"] == (
+        "/sign-in?to=%2Frule%3Fname%3Da%26view%3Dfile"
+    )
+    assert client.get("/healthz").status_code == 200
+    assert "Rules" not in client.get("/sign-in").text
+
+
+def test_a_session_ends_when_somebody_leaves_even_in_a_copy(app: Starlette) -> None:
+    client = signed_in(app, "ann")
+    (cookie,) = client.cookies.jar
+    assert (cookie.secure, cookie.path, cookie.name[:16]) == (True, "/", "__Host-tuppence-")
+    assert cookie.has_nonstandard_attr("HttpOnly")
+    copy = browser(app)
+    copy.cookies.update(client.cookies)
+    assert copy.get("/reviews").status_code == 200
+    assert client.post("/sign-out", headers=OWN).status_code == 303
+    assert copy.get("/reviews").status_code == 303
+    assert signed_in(app, "ann").cookies != copy.cookies
+
+
+def test_a_session_ends_when_idle_and_at_its_end(app: Starlette, clock: list[int]) -> None:
+    client = signed_in(app, "ann")
+    for _ in range(2):
+        clock[0] += 29 * MINUTE
+        assert client.get("/reviews").status_code == 200
+    clock[0] += 3 * MINUTE
+    assert client.get("/reviews").status_code == 303, "an hour is over"
+    client = signed_in(app, "ann")
+    clock[0] += 31 * MINUTE
+    assert client.get("/reviews").status_code == 303, "idle"
+
+
+def test_somebody_who_is_removed_is_out_at_once(app: Starlette, database: str) -> None:
+    client = signed_in(app, "ann")
+    remove_person(database, "ann")
+    assert client.get("/reviews").status_code == 303
+
+
+def test_a_role_decides_what_is_allowed(app: Starlette) -> None:
+    ann, sue = signed_in(app, "ann"), signed_in(app, "sue")
+    assert ann.get("/customers").status_code == 403
+    assert sue.get("/customers").status_code == 200
+    assert sue.get("/new").status_code == 403
+    assert "Reviews" in ann.get("/reviews").text
+    assert '<a href="/customers"' not in ann.get("/reviews").text
+    for path in ("/publish", "/review?rule=fees"):
+        form = {"do": "approve", "text": "", "version": "1", "digest": ""}
+        found = ann.post(path, data=form, headers=OWN)
+        assert "your roles do not include this" in found.text or found.status_code == 404, path
+    assert ann.post("/publish", data={"do": "publish x"}, headers=OWN).status_code == 403
+
+
+def test_a_form_of_another_site_is_refused(app: Starlette) -> None:
+    client = signed_in(app, "ann")
+    refused: tuple[dict[str, str], ...] = (
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {},
+    )
+    for headers in refused:
+        for path in ("/sign-out", "/sign-in", "/new"):
+            assert client.post(path, data={}, headers=headers).status_code == 403
+    assert client.get("/reviews").status_code == 200
+
+
+def test_many_wrong_passwords_lock_a_name(app: Starlette, clock: list[int]) -> None:
+    client = browser(app)
+    wrong = {"name": "ann", "password": "x" * 12, "to": "/"}
+    told = [client.post("/sign-in", data=wrong, headers=OWN).status_code for _ in range(11)]
+    assert told == [403] * 10 + [429]
+    right = {**wrong, "password": PASSWORD}
+    assert client.post("/sign-in", data=right, headers=OWN).status_code == 429
+    clock[0] += 15 * MINUTE
+    assert client.post("/sign-in", data=right, headers=OWN).status_code == 303
+
+
+def test_who_sees_a_customer_is_recorded(app: Starlette) -> None:
+    sue = signed_in(app, "sue")
+    sue.get("/customer?customer=c1")
+    found = sue.get("/audit").text
+    assert "feed of a customer" in found
+    assert "c1" in found
+
+
+# -- an identity provider ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def provider() -> Iterator[IdentityProvider]:
+    found = IdentityProvider(int(time.time()))
+    with served(found.app) as port:
+        found.issuer = f"http://127.0.0.1:{port}"
+        yield found
+
+
+@pytest.fixture
+def linked(made: Callable[..., Starlette], provider: IdentityProvider, tmp_path: Path) -> Starlette:
+    settings = SignIn(
+        provider.issuer, "tuppence", str(tmp_path / "secret"),
+        {"insights": "author", "checkers": "reviewer"},
+    )  # fmt: skip
+    policy = TeamPolicy(address="https://console.example", sign_in=settings)
+    return made(policy, "https://console.example")
+
+
+def answer(client: TestClient) -> str:
+    """Begin a sign-in, have the provider sign somebody in, and return where it sends them."""
+    begun = client.get("/sign-in/begin?to=/audit")
+    assert begun.status_code == 303
+    found = httpx2.get(begun.headers["location"])
+    where = urlsplit(found.headers["location"])
+    assert where.netloc == "console.example"
+    return f"{where.path}?{where.query}"
+
+
+def test_a_person_of_the_provider_gets_the_roles_of_their_groups(
+    linked: Starlette, provider: IdentityProvider
+) -> None:
+    provider.claims["groups"] = ["insights", "checkers", "others"]
+    client = browser(linked)
+    assert "127.0.0.1" in client.get("/sign-in").text
+    found = client.get(answer(client))
+    assert (found.status_code, found.headers["location"]) == (303, "/audit")
+    assert "author, reviewer" in client.get("/audit").text
+    form = {"name": "ann", "password": PASSWORD, "to": "/"}
+    assert client.post("/sign-in", data=form, headers=OWN).status_code == 403
+
+
+def test_an_answer_counts_once_and_in_the_browser_that_began(linked: Starlette) -> None:
+    client, other = browser(linked), browser(linked)
+    where = answer(client)
+    other.get("/sign-in/begin")
+    assert other.get(where).status_code == 403, "another browser"
+    assert browser(linked).get(where).status_code == 403, "no browser"
+    assert client.get(where.replace("state=", "state=x")).status_code == 403
+    assert client.get(where).status_code == 303
+    assert client.get(where).status_code == 403, "again"
+    declined = answer(client)
+    state = declined[declined.index("state=") :]
+    assert client.get(f"/callback?error=access_denied&{state}").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("claims", "says", "message"),
+    [
+        ({"aud": "another"}, {}, "has not confirmed who you are"),
+        ({"iss": "https://evil.example"}, {}, "has not confirmed who you are"),
+        ({"nonce": "another"}, {}, "has not confirmed who you are"),
+        ({"exp": 1_000_000}, {}, "has not confirmed who you are"),
+        ({"sub": None}, {}, "has not confirmed who you are"),
+        ({"groups": ["others"]}, {}, "you are in no group"),
+        ({"groups": {"insights": True}}, {}, "you are in no group"),
+        ({}, {"key": True}, "has not confirmed who you are"),
+    ],
+)
+def test_an_identity_that_proves_nothing_is_refused(
+    linked: Starlette,
+    provider: IdentityProvider,
+    claims: dict[str, Any],
+    says: dict[str, Any],
+    message: str,
+) -> None:
+    provider.claims |= claims
+    if says.pop("key", None):
+        provider.signs_with = type(provider.key).generate_key(2048, {"kid": "k1"})
+    provider.says = says
+    client = browser(linked)
+    found = client.get(answer(client))
+    assert found.status_code == 403
+    assert message in found.text
+    assert client.get("/reviews").status_code == 303
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"issuer": "https://evil.example"},
+        {"id_token_signing_alg_values_supported": ["none", "HS256"]},
+    ],
+)
+def test_a_provider_that_says_it_is_another_or_signs_nothing_is_refused(
+    linked: Starlette, provider: IdentityProvider, says: dict[str, Any]
+) -> None:
+    provider.says = says
+    found = browser(linked).get("/sign-in/begin")
+    assert found.status_code == 502
+    assert ("https://evil.example" in found.text) != ("HS256" in found.text)
