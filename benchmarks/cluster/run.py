@@ -63,7 +63,7 @@ def share(store: StoreFolder, address: str, in_part: int, customers: int) -> Sto
 def busy(pid: int) -> float:
     """Return the seconds of processor time of a process."""
     times = psutil.Process(pid).cpu_times()
-    return times.user + times.system
+    return float(times.user + times.system)
 
 
 def night(cluster: Cluster, workers: int, store: StoreAddress, rules: Ruleset, day: str) -> Cost:
@@ -106,7 +106,15 @@ def main() -> None:
                     for n in (1, 2)
                 ]
                 costs[workers] = min(pair)
-                found.append(MeasuredNight(workers, customers, PARTS, round(min(pair).clock, 2)))
+                found.append(
+                    MeasuredNight(
+                        workers,
+                        customers,
+                        PARTS,
+                        round(min(pair).clock, 2),
+                        round(min(pair).workers, 2),
+                    )
+                )
                 print(workers, pair, flush=True)
                 if workers == 1:
                     of_one = min(night(cluster, 1, one, rules, f"2026-06-{10 + n}") for n in (1, 2))

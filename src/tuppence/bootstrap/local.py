@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tuppence.adapters.embedded.fact_store import FactStore
     from tuppence.adapters.embedded.privacy import PersonalFolder
     from tuppence.adapters.engines import HttpEngine, HttpEvaluations
+    from tuppence.adapters.objects.erasing import ErasableAddress
     from tuppence.adapters.objects.store_address import (
         StoreAddress as StoreAddress,  # noqa: PLC0414 - commands name the type
     )
@@ -117,6 +118,17 @@ def store_at(address: str) -> "StoreAddress":
         from tuppence.adapters.objects.store_address import StoreAddress  # noqa: PLC0415
 
     return StoreAddress(address, tokens_of_services(None, address))
+
+
+def erasable_address(address: str, customer: str) -> "ErasableAddress":
+    """Return the access to a customer's data at an address, to erase it."""
+    with extra("cluster"):
+        from tuppence.adapters.objects.erasing import ErasableAddress  # noqa: PLC0415
+        from tuppence.adapters.objects.objects import Objects  # noqa: PLC0415
+        from tuppence.adapters.objects.store_address import StoreAddress  # noqa: PLC0415
+
+    store = StoreAddress(address, tokens_of_services(None, customer))
+    return ErasableAddress(store, Objects(address))
 
 
 def night_at_address(store: "StoreAddress", use: Use, on: str, threads: int) -> "NightAtAddress":

@@ -19,17 +19,25 @@ assumption."""
 SCHEDULER_CPUS: Final = 2
 """Processors of the machine of the scheduler and of the one that starts the run."""
 CHOSEN: Final = {1_000_000: 25, 10_000_000: 250, 100_000_000: 1_000, 1_000_000_000: 4_000}
-"""Workers by number of customers; a quarter of them on 100 million is a usual quota of processors.
-"""
+"""Number of workers by number of customers, for the estimates that the documentation shows."""
 
 
 class MeasuredNight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A night that was measured: its size, and its seconds on the clock."""
+    """A night that was measured.
+
+    Attributes:
+        workers: Number of workers, each with one thread.
+        customers: Number of customers.
+        parts: Number of parts.
+        seconds: Seconds on the clock, which other work of the machine makes longer.
+        processor_seconds: Seconds of the processors of all workers.
+    """
 
     workers: int
     customers: int
     parts: int
     seconds: float
+    processor_seconds: float
 
 
 class PartWork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -19,11 +19,12 @@ from tuppence.adapters.objects.store_address import StoreAddress
 from tuppence.bootstrap.local import StoreFolder, night_at_address, store_at
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
+from tuppence.facts.census import Census
 from tuppence.facts.consent import PURPOSE, SCOPE, Consent
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.rules.ruleset import Ruleset
-from tuppence.usecases.ledger import Tally, WorkItem
+from tuppence.usecases.ledger import RunRecord, Tally, WorkItem
 from tuppence.usecases.part_night import PartProblem, run_by_parts
 
 NEXT = "2026-07-01"
@@ -317,3 +318,44 @@ def test_nothing_is_sent_without_tls_unless_an_operator_allows_it(
     with pytest.raises(UserError, match="cannot be reached") as raised:
         Objects("s3://bucket/store").get("facts/manifest.json")
     assert "builder error" in raised.value.message
+
+
+def test_an_erasure_leaves_nothing_of_a_customer_in_any_object(
+    here: StoreFolder, rules: Ruleset, tmp_path: Path, tuppence: Run
+) -> None:
+    shared = share(here, f"file://{tmp_path}/shared")
+    partial = Consent("C0000003", "1", PURPOSE, ("transactions",), "GB", 0)
+    shared._record([partial])
+    run_there(shared, rules, AS_OF)
+    forget = ("forget", "C0000003", "--store", str(shared), "--yes")
+    night_at_address(shared, use_as_of(NEXT), "", 1).nights.start(
+        RunRecord("unfinished", day(NEXT), rules.digest, ())
+    )
+    assert "run.unfinished" in tuppence(*forget, status=1).stderr
+    run_there(shared, rules, NEXT)
+    before = packed(shared)
+    said = tuppence(*forget).stdout
+    assert "the results, 1 consents" in said
+    assert "none names the customer or an account" in said
+    assert "C0000003" in before
+    assert packed(shared) == {who: row for who, row in before.items() if who != "C0000003"}
+    assert "C0000003" not in shared.facts().customers()["id"]
+    files = [path for path in (tmp_path / "shared").rglob("*") if path.is_file()]
+    assert not [path for path in files if b"C0000003" in path.read_bytes()]
+    kept = {path.name for path in (tmp_path / "shared/facts").iterdir()} - {"manifest.json.lock"}
+    assert kept == {"manifest.json", *shared.facts().segment_names()}
+    assert "facts.unknown-customer" in tuppence(*forget, status=1).stderr
+
+
+def test_a_night_reads_the_census_of_its_beginning(shared: StoreAddress, rules: Ruleset) -> None:
+    first = Census(day("2026-06-01"), {"GBP 1 1": {"groceries": 30_000}})
+    shared.keep_census(first)
+    night = night_at_address(shared, use_as_of(), "", 1)
+    assert night.facts.read("p00000").census == first
+    shared.rulesets.put(rules)
+    night.nights.start(RunRecord("one", day(AS_OF), rules.digest, ()))
+    shared.keep_census(Census(day("2026-07-01")))
+    do = night.nights.doing("one")
+    assert isinstance(do, AddressPart)
+    assert nights._OpenNight(do.address, do.folder)._facts.read("p00000").census == first
+    assert shared.census() == Census(day("2026-07-01"))

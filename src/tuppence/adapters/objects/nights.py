@@ -67,7 +67,7 @@ class Night(msgspec.Struct, frozen=True):
         return f"{layout.RUNS}/{self.number:06}-{self.record.run_id}"
 
 
-class _Begun(msgspec.Struct, frozen=True):
+class Begun(msgspec.Struct, frozen=True):
     """The input of a run beside the facts: its record, the run before, access by customer."""
 
     record: RunRecord
@@ -75,7 +75,7 @@ class _Begun(msgspec.Struct, frozen=True):
     limited: dict[str, Access]
 
 
-class _Done(msgspec.Struct, frozen=True):
+class Done(msgspec.Struct, frozen=True):
     """A part that is done: the object with its results, their size and CRC-32, and the counts."""
 
     results: str
@@ -113,7 +113,7 @@ class AddressNights:
                 before = old.folder if old.record.finished else old.before
                 day = old.record.as_of if old.record.finished else old.record.before
                 night = Night(old.number + 1, msgspec.structs.replace(run, before=day), before)
-            begun = _Begun(night.record, night.before, dict(self._limited))
+            begun = Begun(night.record, night.before, dict(self._limited))
             self._objects.put(
                 f"{night.folder}/{NIGHT_FACTS}", encode_manifest(self._facts.manifest)
             )
@@ -131,7 +131,7 @@ class AddressNights:
     def done(self, run_id: str) -> Mapping[str, Tally]:
         """Return the parts that are done, by name."""
         night = self._current(run_id)
-        parts = dict(_parts(self._objects, night.folder))
+        parts = dict(parts_done(self._objects, night.folder))
         by_partition = {name.partition(":")[0]: name for name in night.record.items}
         return {by_partition[partition]: done.tally for partition, done in parts.items()}
 
@@ -199,7 +199,7 @@ class _OpenNight:
     def __init__(self, address: str, folder: str) -> None:
         self._objects = Objects(address)
         self._folder = folder
-        begun = msgspec.json.decode(self._objects.get(f"{folder}/night.json")[0], type=_Begun)
+        begun = msgspec.json.decode(self._objects.get(f"{folder}/night.json")[0], type=Begun)
         self._before = begun.before
         self._facts = PermittedFacts(FactStore(_place(self._objects, folder)), begun.limited)
         schema = self._facts.schema
@@ -216,13 +216,12 @@ class _OpenNight:
         if self._before and (earlier := _done(self._objects, self._before, partition)):
             before = {row.customer_id: row for row in _rows(self._objects, earlier)}
         rows, tally = evaluate_part(self._facts, self._engine, partition, before)
-        content = _encode(rows)
-        digest = hashlib.sha256(content).hexdigest()[:16]
-        name = f"{self._folder}/results/{partition}-{digest}"
-        self._objects.put(name, content)
-        made = _Done(name, (len(content), zlib.crc32(content)), tally)
+        made = _put_results(self._objects, self._folder, partition, _encode(rows), tally)
+        mine = made.results
         if not self._objects.create(_done_name(self._folder, partition), msgspec.json.encode(made)):
             made = _done(self._objects, self._folder, partition) or made  # another worker's
+            if made.results != mine:
+                self._objects.delete([mine])
         return made.tally
 
 
@@ -256,14 +255,35 @@ class NightResults:
 
     def scan(self) -> Iterator[CustomerResults]:
         """Yield the results of all customers, in the order of their identifiers."""
-        parts = [done for _, done in _parts(self._objects, self._folder)]
-        frames = [(number, _frame(self._objects, done)) for number, done in enumerate(parts)]
+        parts = [done for _, done in parts_done(self._objects, self._folder)]
+        frames = [(number, frame_of(self._objects, done)) for number, done in enumerate(parts)]
         rows = [frame.with_columns(part=pl.lit(number)) for number, (frame, _) in frames]
         layouts = [known for _, (_, known) in frames]
         if rows:
             whole = pl.concat(rows).sort("customer_id")
             for customer, as_of, place, packed, number in whole.iter_rows():
                 yield CustomerResults(customer, as_of, layouts[number][place], packed)
+
+
+def erase_results(objects: Objects, folder: str, customer: str) -> bool:
+    """Erase the results of a customer from a run, and return whether there were any.
+
+    Results that no part names are deleted with them.
+    """
+    found, named = False, set[str]()
+    for partition, done in parts_done(objects, folder):
+        rows = list(_rows(objects, done))
+        left = [row for row in rows if row.customer_id != customer]
+        kept = done
+        if len(left) < len(rows):
+            found = True
+            content = _encode(left)
+            kept = _put_results(objects, folder, partition, content, done.tally)
+            objects.put(_done_name(folder, partition), msgspec.json.encode(kept))
+        named.add(kept.results)
+    names = [name for name, _ in objects.names(f"{folder}/results")]
+    objects.delete([name for name in names if name not in named])
+    return found
 
 
 def latest_night(objects: Objects) -> tuple[Night | None, str]:
@@ -285,38 +305,48 @@ def _superseded(objects: Objects) -> UserError:
     return UserError("run.superseded", message, "let one command at a time run rules over a store")
 
 
+def _put_results(
+    objects: Objects, folder: str, partition: str, content: bytes, tally: Tally
+) -> Done:
+    """Put the results of a part under a name that says what they hold, and return its entry."""
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    name = f"{folder}/results/{partition}-{digest}"
+    objects.put(name, content)
+    return Done(name, (len(content), zlib.crc32(content)), tally)
+
+
 def _done_name(folder: str, partition: str) -> str:
     return f"{folder}/done/{partition}.json"
 
 
-def _done(objects: Objects, folder: str, partition: str) -> _Done | None:
+def _done(objects: Objects, folder: str, partition: str) -> Done | None:
     """Return the entry of a part that is done."""
     try:
         data, _ = objects.get(_done_name(folder, partition))
     except FileNotFoundError:
         return None
-    return msgspec.json.decode(data, type=_Done)
+    return msgspec.json.decode(data, type=Done)
 
 
-def _parts(objects: Objects, folder: str) -> list[tuple[str, _Done]]:
+def parts_done(objects: Objects, folder: str) -> list[tuple[str, Done]]:
     """Return the parts of a run that are done, by partition."""
     names = sorted(name for name, _ in objects.names(f"{folder}/done"))
     with ThreadPoolExecutor(_READERS) as pool:
         found = list(pool.map(objects.get, names))
     return [
-        (name.rpartition("/")[2].removesuffix(".json"), msgspec.json.decode(data, type=_Done))
+        (name.rpartition("/")[2].removesuffix(".json"), msgspec.json.decode(data, type=Done))
         for name, (data, _) in zip(names, found, strict=True)
     ]
 
 
-def _rows(objects: Objects, done: _Done) -> Iterator[CustomerResults]:
+def _rows(objects: Objects, done: Done) -> Iterator[CustomerResults]:
     """Yield the results of a part."""
-    frame, layouts = _frame(objects, done)
+    frame, layouts = frame_of(objects, done)
     for customer, as_of, place, packed in frame.iter_rows():
         yield CustomerResults(customer, as_of, layouts[place], packed)
 
 
-def _frame(objects: Objects, done: _Done) -> tuple[pl.DataFrame, list[Layout]]:
+def frame_of(objects: Objects, done: Done) -> tuple[pl.DataFrame, list[Layout]]:
     """Return the results of a part as a frame, with the layouts that they are packed in.
 
     Raises:

@@ -128,15 +128,33 @@ class StoreAddress:
             return [], ""
         return msgspec.json.decode(data, type=list[Consent]), version
 
+    def all_consents(self) -> Sequence[Consent]:
+        """Return the consents of everybody."""
+        return self._consents()[0]
+
+    def erase_consents(self, customer: str) -> int:
+        """Erase the consents of a customer, and return how many there were."""
+        gone = [one for one in self.all_consents() if one.customer == customer]
+        if gone:
+            self._change_consents(lambda kept: [one for one in kept if one.customer != customer])
+        return len(gone)
+
     def _record(self, consents: Iterable[Consent]) -> None:
         """Keep consents, in place of those of the same identifiers."""
         new = {(one.customer, one.id): one for one in consents}
+        if new:
+            self._change_consents(
+                lambda kept: [*({(one.customer, one.id): one for one in kept} | new).values()]
+            )
+
+    def _change_consents(self, change: Callable[[list[Consent]], list[Consent]]) -> None:
+        """Replace the consents, again and again until no other writer was faster."""
         for _ in range(MAX_TRIES):
             kept, version = self._consents()
-            known = {(one.customer, one.id): one for one in kept}
-            if all(known.get(key) == one for key, one in new.items()):
+            changed = change(kept)
+            if changed == kept:
                 return
-            content = msgspec.json.encode(list((known | new).values()))
+            content = msgspec.json.encode(changed)
             if (
                 self._objects.replace(CONSENTS, content, version)
                 if version
