@@ -29,26 +29,29 @@ def parts_page() -> Iterator[str]:
         "that of the cluster has neither a database nor the storage of the object store.\n"
     )
     yield (
-        "| customers | workers | minutes | evaluation, $ | requests to the store, $ | fleet, $ a day "
-        "| published shape, $ a day |\n|---:|---:|---:|---:|---:|---:|---:|"
+        "| customers | workers | minutes | evaluation, $ | requests to the store, $ "
+        "| fleet, $ a day | published shape, $ a day |\n|---:|---:|---:|---:|---:|---:|---:|"
     )
     for customers, workers in CHOSEN.items():
         night = night_of(work, prices, customers, workers)
         load = run.Load(customers, 60, 1)
         fleet = cost.estimate(ENVIRONMENTS["prod"], prices, read_work(), load)
         yield (
-            f"| {customers:,} | {workers:,} | {night.seconds / 60:,.1f} | {night.evaluation_usd:,.2f} "
-            f"| {night.store_usd:,.2f} | {fleet.usd / cost.DAYS:,.2f} "
+            f"| {customers:,} | {workers:,} | {night.seconds / 60:,.1f} "
+            f"| {night.evaluation_usd:,.2f} | {night.store_usd:,.2f} | {fleet.usd / cost.DAYS:,.2f} "
             f"| {fleet.published_usd / cost.DAYS:,.2f} |"
         )
     yield "\n## Measured\n"
-    yield f"On {work.measured}, {work.machine}: {work.population}. Seconds are those of one processor.\n"
+    yield (
+        f"On {work.measured}, {work.machine}: {work.population}.\n"
+        "Seconds are those of one processor.\n"
+    )
     yield "| work | seconds |\n|---|---:|"
-    yield f"| a worker begins a run: it reads the rules and plans them | {work.seconds_to_open:g} |"
+    yield f"| a worker begins a run: reads rules, plans them | {work.seconds_to_open:g} |"
     yield f"| a worker, for each part | {work.seconds_by_part:g} |"
     yield f"| a worker, for each customer | {work.seconds_by_customer:g} |"
     yield f"| the scheduler, for each part | {work.scheduler_seconds_by_part:g} |"
-    yield f"| the machine that starts the run, for each part | {work.client_seconds_by_part:g} |\n"
+    yield f"| the machine that starts it, for each part | {work.client_seconds_by_part:g} |\n"
     yield (
         f"A part makes at most {work.requests_by_part} requests, and fetches "
         f"{work.bytes_by_customer:,} bytes of facts a customer.\n"
@@ -63,9 +66,9 @@ def parts_page() -> Iterator[str]:
             f"| {modelled:.2f} | {one.seconds:g} |"
         )
     yield (
-        "\nOther work kept both cores busy, so the seconds on the clock do not show how nights scale; "
-        "the model\nuses processor time only. `benchmarks/cluster/run.py` repeats the measurement, and "
-        "a test holds the model to it.\n"
+        "\nOther work kept both cores busy, so the seconds on the clock do not show how nights\n"
+        "scale; the model uses processor time only. `benchmarks/cluster/run.py` repeats the\n"
+        "measurement, and a test holds the model to it.\n"
     )
     yield "## Assumed, not measured\n"
     yield (
