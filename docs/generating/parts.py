@@ -18,7 +18,8 @@ from tuppence.capacity.tables import read_prices, read_work
 
 def parts_page() -> Iterator[str]:
     """Yield the estimates of nights on a cluster, beside those of the fleet."""
-    prices, work = read_prices(), read_part_work()
+    prod = ENVIRONMENTS["prod"]
+    prices, work = read_prices(prod.region), read_part_work()
     yield "# What a night on a cluster takes\n"
     yield (
         "Nights [on a cluster](../how-to/run-on-a-cluster.md), in parts of "
@@ -29,17 +30,17 @@ def parts_page() -> Iterator[str]:
         "that of the cluster has neither a database nor the storage of the object store.\n"
     )
     yield (
-        "| customers | workers | minutes | evaluation, $ | requests to the store, $ "
+        "| customers | workers | minutes | evaluation, $ | requests, $ "
         "| fleet, $ a day | published shape, $ a day |\n|---:|---:|---:|---:|---:|---:|---:|"
     )
     for customers, workers in CHOSEN.items():
         night = night_of(work, prices, customers, workers)
         load = run.Load(customers, 60, 1)
-        fleet = cost.estimate(ENVIRONMENTS["prod"], prices, read_work(), load)
+        fleet = cost.estimate(prod, prices, read_work(), load)
         yield (
             f"| {customers:,} | {workers:,} | {night.seconds / 60:,.1f} "
-            f"| {night.evaluation_usd:,.2f} | {night.store_usd:,.2f} | {fleet.usd / cost.DAYS:,.2f} "
-            f"| {fleet.published_usd / cost.DAYS:,.2f} |"
+            f"| {night.evaluation_usd:,.2f} | {night.store_usd:,.2f} "
+            f"| {fleet.usd / cost.DAYS:,.2f} | {fleet.published_usd / cost.DAYS:,.2f} |"
         )
     yield "\n## Measured\n"
     yield (
@@ -56,7 +57,7 @@ def parts_page() -> Iterator[str]:
         f"A part makes at most {work.requests_by_part} requests, and fetches "
         f"{work.bytes_by_customer:,} bytes of facts a customer.\n"
     )
-    yield "| workers | customers | parts | processor seconds | by the model | seconds on the clock |"
+    yield "| workers | customers | parts | processor seconds | by the model | on the clock |"
     yield "|---:|---:|---:|---:|---:|---:|"
     for one in work.nights:
         part = work.seconds_by_part + one.customers / one.parts * work.seconds_by_customer

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tuppence.bootstrap.local import fact_database, open_store, store_at
+from tuppence.bootstrap.local import fact_database, is_address, open_store, store_at
 from tuppence.cli.changing import waiting
 from tuppence.cli.output import Store, date_option, echo, progress, track
 from tuppence.errors import UserError
@@ -62,7 +62,7 @@ def register(program: typer.Typer) -> None:
                 copy.make(database.schema(), *waiting(ctx)) as facts,
             ):
                 count = dump_facts(database, facts, copy.consents)
-        elif to is not None and not to.startswith(("postgresql://", "postgres://")):
+        elif is_address(to := str(to)) and not to.startswith(("postgresql://", "postgres://")):
             count = _share(store, to)
         else:
             if consent_from is None or consent_until is None:
@@ -73,7 +73,7 @@ def register(program: typer.Typer) -> None:
                 date_option(consent_until, "--consent-until"),
                 jurisdiction,
             )
-            with fact_database(str(to)) as database:
+            with fact_database(to) as database:
                 count = load_facts(
                     open_store(store),
                     database,

@@ -23,6 +23,7 @@ from tuppence.cli.output import (
     StoreOrAddress,
     console,
     current_date,
+    current_time,
     date_option,
     echo,
     print_json,
@@ -125,11 +126,11 @@ def register(app: typer.Typer) -> None:
             try:
                 if isinstance(opened, StoreFolder):
                     night = night_dependencies(opened, use)
-                    outcome = run_night(night, ruleset, date, processes, advance)
+                    outcome = run_night(night, ruleset, date, processes, advance, current_time)
                 else:
                     opened.rulesets.put(ruleset)
                     parts = night_at_address(opened, use, on, processes)
-                    outcome = run_by_parts(parts, ruleset, date, advance)
+                    outcome = run_by_parts(parts, ruleset, date, advance, current_time)
             except KeyboardInterrupt:
                 bar.stop()
                 hint = "the same command continues where it stopped"

@@ -18,7 +18,7 @@ from tuppence.results.batch import merge_results
 from tuppence.results.result import CustomerResults
 from tuppence.rules.ruleset import Ruleset
 from tuppence.usecases.ledger import RunRecord, RunRecords, Tally, WorkItem
-from tuppence.usecases.run import RunOutcome, name_run, resume_run, tally_of
+from tuppence.usecases.run import Clock, RunOutcome, name_run, no_clock, resume_run, tally_of
 
 MAX_NAMED: Final = 20
 """Number of missing parts that an error names."""
@@ -73,7 +73,11 @@ class NightAtAddress(NamedTuple):
 
 
 def run_by_parts(
-    deps: NightAtAddress, ruleset: Ruleset, as_of: Date, advance: Callable[[Tally], None]
+    deps: NightAtAddress,
+    ruleset: Ruleset,
+    as_of: Date,
+    advance: Callable[[Tally], None],
+    clock: Clock = no_clock,
 ) -> RunOutcome:
     """Evaluate everything, or what is left of it after an interruption.
 
@@ -82,6 +86,7 @@ def run_by_parts(
         ruleset: The rules, which are kept at the address already.
         as_of: The date that the rules take for today.
         advance: Called with the tally of each part when it is done.
+        clock: Tells when the run starts and ends.
 
     Raises:
         UserError: Parts are missing, each of which is named; or as from `resume_run`.
@@ -92,6 +97,7 @@ def run_by_parts(
         as_of.day,
         ruleset.digest,
         tuple(part.name for part in parts),
+        started=clock(),
     )
 
     def work(left: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Tally]]:
@@ -105,7 +111,7 @@ def run_by_parts(
         if missing:
             raise _incomplete(missing, len(parts))
 
-    return resume_run(record, parts, deps.nights, work, advance)
+    return resume_run(record, parts, deps.nights, work, advance, clock)
 
 
 def evaluate_part(

@@ -28,7 +28,7 @@ WORK = msgspec.structs.replace(
 
 def test_time_and_cost_agree_with_a_calculation_by_hand() -> None:
     """100 parts of 10.1 s by 25 workers are four rounds."""
-    found = night_of(WORK, read_prices(), 1_000_000, 25)
+    found = night_of(WORK, read_prices("us-east-1"), 1_000_000, 25)
     assert found.seconds == pytest.approx(START_SECONDS + (2 + 4 * 10.1) / BUSY)
     hour = 25 * (0.04048 + 3 * 0.004445) + 2 * (0.04048 + 4 * 0.004445)
     assert found.evaluation_usd == pytest.approx(found.seconds / 3_600 * hour)
@@ -49,7 +49,7 @@ def test_the_model_agrees_with_the_processor_time_of_nights_that_were_measured()
 
 
 def test_estimates_are_within_three_minutes_and_a_dollar_for_a_million_customers() -> None:
-    work, prices = read_part_work(), read_prices()
+    work, prices = read_part_work(), read_prices("us-east-1")
     million = night_of(work, prices, 1_000_000, CHOSEN[1_000_000])
     assert million.seconds < 180
     assert million.evaluation_usd < 1

@@ -135,12 +135,12 @@ class AddressNights:
         by_partition = {name.partition(":")[0]: name for name in night.record.items}
         return {by_partition[partition]: done.tally for partition, done in parts.items()}
 
-    def finish(self, run_id: str) -> None:
+    def finish(self, run_id: str, at: int | None = None) -> None:
         """Enter that all parts are done, and delete runs that nothing compares with any more."""
         night, version = latest_night(self._objects)
         if night is None or night.record.run_id != run_id:
             raise _superseded(self._objects)
-        record = msgspec.structs.replace(night.record, finished=True)
+        record = msgspec.structs.replace(night.record, finished=True, ended=at)
         content = msgspec.json.encode(msgspec.structs.replace(night, record=record))
         if not self._objects.replace(LATEST, content, version):
             raise _superseded(self._objects)
