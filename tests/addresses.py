@@ -7,12 +7,8 @@ from tests.building import day
 from tests.commands import command
 
 from tuppence.adapters.objects.store_address import StoreAddress
-from tuppence.bootstrap.local import (
-    StoreFolder,
-    night_at_address,
-    night_dependencies,
-    store_at,
-)
+from tuppence.bootstrap.address import night_at_address, store_at
+from tuppence.bootstrap.local import StoreFolder, night_dependencies
 from tuppence.facts.consent import PURPOSES, Use
 from tuppence.feel.values import Date
 from tuppence.rules.ruleset import Ruleset

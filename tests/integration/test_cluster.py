@@ -17,7 +17,8 @@ from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.objects.address_place import AddressPlace
 from tuppence.adapters.objects.objects import Objects
 from tuppence.adapters.objects.store_address import StoreAddress
-from tuppence.bootstrap.local import StoreFolder, store_at
+from tuppence.bootstrap.address import store_at
+from tuppence.bootstrap.local import StoreFolder
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.rules.ruleset import Ruleset

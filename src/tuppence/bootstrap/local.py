@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from tuppence.adapters.embedded.fact_store import FactStore
     from tuppence.adapters.embedded.privacy import PersonalFolder
     from tuppence.adapters.engines import HttpEngine, HttpEvaluations
-    from tuppence.adapters.objects.erasing import ErasableAddress
-    from tuppence.adapters.objects.store_address import (
-        StoreAddress as StoreAddress,  # noqa: PLC0414 - commands name the type
-    )
     from tuppence.adapters.postgres.definitions import Definitions
     from tuppence.adapters.postgres.fact_database import FactDatabase
     from tuppence.adapters.relay_facts import RelayFacts
@@ -42,7 +38,6 @@ if TYPE_CHECKING:
     from tuppence.rules.ruleset import RulesetStore
     from tuppence.usecases.import_bank_data import ImportDependencies
     from tuppence.usecases.learn_order import ModelStore
-    from tuppence.usecases.part_night import NightAtAddress
     from tuppence.usecases.propose_mapping import ProposalDependencies
     from tuppence.usecases.run_night import NightDependencies
 
@@ -105,50 +100,6 @@ def night_dependencies(store: StoreFolder, use: Use) -> "NightDependencies":
     limited = store.consents.limited(use)
     workers = Workers(store.path, facts.digest, limited)
     return NightDependencies(PermittedFacts(facts, limited), workers, store.rulesets, store.results)
-
-
-def is_address(store: str) -> bool:
-    """Return whether a store is named by an address, not by a folder."""
-    return "://" in store
-
-
-def store_at(address: str) -> "StoreAddress":
-    """Return the store at an address, without checking whether it exists."""
-    with extra("cluster"):
-        from tuppence.adapters.objects.store_address import StoreAddress  # noqa: PLC0415
-
-    return StoreAddress(address, tokens_of_services(None, address))
-
-
-def erasable_address(address: str, customer: str) -> "ErasableAddress":
-    """Return the access to a customer's data at an address, to erase it."""
-    with extra("cluster"):
-        from tuppence.adapters.objects.erasing import ErasableAddress  # noqa: PLC0415
-        from tuppence.adapters.objects.objects import Objects  # noqa: PLC0415
-        from tuppence.adapters.objects.store_address import StoreAddress  # noqa: PLC0415
-
-    store = StoreAddress(address, tokens_of_services(None, customer))
-    return ErasableAddress(store, Objects(address))
-
-
-def night_at_address(store: "StoreAddress", use: Use, on: str, threads: int) -> "NightAtAddress":
-    """Return the dependencies of a run over a store at an address.
-
-    Args:
-        store: The store.
-        use: The intended use of the facts.
-        on: The address of a cluster that does the work; empty for threads here.
-        threads: Number of these threads.
-    """
-    from tuppence.adapters.part_threads import PartThreads  # noqa: PLC0415 - for one command
-    from tuppence.usecases.part_night import NightAtAddress  # noqa: PLC0415 - loads the compiler
-
-    if not on:
-        return NightAtAddress(*store.nights(use), PartThreads(threads))
-    with extra("cluster"):
-        from tuppence.adapters.dask_cluster import DaskCluster  # noqa: PLC0415
-
-    return NightAtAddress(*store.nights(use), DaskCluster(on))
 
 
 def check_store(

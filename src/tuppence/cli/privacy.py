@@ -7,12 +7,11 @@ from typing import Annotated, NamedTuple, TypeVar
 
 import typer
 
+from tuppence.bootstrap.address import erasable_address, is_address
 from tuppence.bootstrap.learning import learning_of_services, renew_models_of
 from tuppence.bootstrap.local import (
-    erasable_address,
     fact_database,
     feeds_of_services,
-    is_address,
     open_store,
     personal_folder,
     results_of_services,

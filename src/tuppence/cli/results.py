@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from tuppence.bootstrap.local import is_address, open_store, store_at
+from tuppence.bootstrap.address import is_address, store_at
+from tuppence.bootstrap.local import open_store
 from tuppence.cli.output import StoreOrAddress, console, make_private, only_identifiers, table
 from tuppence.errors import UserError
 from tuppence.feel import evaluate, feel_literal

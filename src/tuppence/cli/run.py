@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuppence.bootstrap.local import (
-    StoreFolder,
-    is_address,
-    night_at_address,
-    night_dependencies,
-    store_at,
-)
+from tuppence.bootstrap.address import is_address, night_at_address, store_at
+from tuppence.bootstrap.local import StoreFolder, night_dependencies
 from tuppence.cli.changing import hold
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
@@ -43,7 +38,7 @@ from tuppence.usecases.run_night import rules_left_out, run_night
 from tuppence.usecases.take_census import renew_census
 
 if TYPE_CHECKING:
-    from tuppence.bootstrap.local import StoreAddress
+    from tuppence.bootstrap.address import StoreAddress
 
 MAX_PROBLEMS = 10
 MAX_REMOVED = 8

@@ -16,7 +16,8 @@ from tuppence.adapters.objects.address_place import AddressPlace
 from tuppence.adapters.objects.nights import AddressPart
 from tuppence.adapters.objects.objects import Objects
 from tuppence.adapters.objects.store_address import StoreAddress
-from tuppence.bootstrap.local import StoreFolder, night_at_address, store_at
+from tuppence.bootstrap.address import night_at_address, store_at
+from tuppence.bootstrap.local import StoreFolder
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.census import Census
