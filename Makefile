@@ -109,7 +109,7 @@ docs: .venv/.ready  ## write the generated pages and the README's pictures
 lock: | $(UV)  ## resolve the dependencies again into requirements/
 	printf 'uv\n' | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-header --quiet -o requirements/uv.txt
-	$(UV) pip compile pyproject.toml --extra relay --extra team --extra aws --extra otel --group dev --universal \
+	$(UV) pip compile pyproject.toml --extra relay --extra team --extra aws --extra cluster --extra otel --group dev --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/dev.txt
 	$(UV) pip compile pyproject.toml --extra engine --extra aws --extra otel --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/engine.txt
@@ -119,6 +119,8 @@ lock: | $(UV)  ## resolve the dependencies again into requirements/
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/feed.txt
 	$(UV) pip compile pyproject.toml --extra database --extra aws --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/take-in.txt
+	$(UV) pip compile pyproject.toml --extra cluster --universal \
+	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet -o requirements/cluster.txt
 	$(UV) pip compile pyproject.toml --extra engine --extra aws --extra otel --group publisher --universal \
 	  --python-version 3.11 --generate-hashes --upgrade --no-header --quiet \
 	  -o requirements/publisher.txt

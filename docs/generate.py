@@ -15,6 +15,7 @@ from docs.generating.files import files_page
 from docs.generating.http import http_page
 from docs.generating.language import functions_page, language_page, schema_page
 from docs.generating.mapping import mapping_page
+from docs.generating.parts import parts_page
 from docs.generating.words import words_page
 
 ROOT: Final = Path(__file__).parent.parent
@@ -42,6 +43,7 @@ PAGES: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
     "commands.md": commands_page,
     "http.md": http_page,
     "cost.md": cost_page,
+    "parts.md": parts_page,
     "catalogue.md": catalogue_page,
     "words.md": words_page,
     "../adr/index.md": decisions_page,

@@ -12,6 +12,8 @@ from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.rulesets import S3Rulesets
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.adapters.objects.address_place import AddressPlace
+from tuppence.adapters.objects.objects import Objects
 from tuppence.errors import UserError
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
@@ -21,15 +23,17 @@ from tuppence.rules.ruleset import Ruleset, RulesetStore, make_ruleset
 Filled = Callable[[list[Rows]], FactSource]
 
 
-@pytest.fixture(params=["embedded"])
-def filled(tmp_path: Path) -> Filled:
+@pytest.fixture(params=["embedded", "address"])
+def filled(tmp_path: Path, request: pytest.FixtureRequest) -> Filled:
     """Return a function that makes a source with given rows."""
+    at_address = AddressPlace(Objects(f"file://{tmp_path}/store"))
+    place = tmp_path / "store" if request.param == "embedded" else at_address
 
     def make(parts: list[Rows]) -> FactSource:
-        store = FactStore.create(tmp_path / "store", Schema())
+        store = FactStore.create(place, Schema())
         for rows in parts:
             store.append(rows, partition_size=2)
-        return FactStore(tmp_path / "store")
+        return FactStore(place)
 
     return make
 

@@ -11,7 +11,7 @@ from tests.conftest import Run
 from tuppence.adapters.embedded import history
 from tuppence.adapters.embedded import manifest as manifests
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.adapters.embedded.manifest import read_manifest
+from tuppence.adapters.embedded.place import FolderPlace
 from tuppence.cli import main
 from tuppence.facts.schema import Schema
 
@@ -113,7 +113,7 @@ def older(tmp_path: Path, tuppence: Run) -> Path:
     """Return a store of the format without a history, which then gets an import."""
     path = tmp_path / "store"
     FactStore.create(path, Schema()).append(bank([{"amount": -700, "booking date": 20_000}]))
-    manifest = read_manifest(path / "facts/manifest.json")
+    manifest = FolderPlace(path).read_manifest()[0]
     (path / "facts/manifest.json").write_bytes(manifests._encode_earlier(manifest))
     assert b'"format":3' in (path / "facts/manifest.json").read_bytes()
     (tmp_path / "m.yaml").write_text(MAPPING)

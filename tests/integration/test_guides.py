@@ -1,14 +1,19 @@
 """Checks the guides: their SQL runs, and their manifests agree with the program and each other."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 import typer
 import yaml
-from tests.building import ROOT
+from local.servers import PATIENCE, free_port
+from tests.building import ROOT, RULES
 from tests.conftest import Run
 
 from tuppence.adapters.postgres.migrating import migrate
@@ -47,6 +52,24 @@ def test_the_copy_of_the_postgresql_guide_gives_the_services_what_is_booked_and_
         assert connection.execute(readable).fetchone() != (None,)
     tuppence("load", "--from", url, "--store", "copy")
     assert "copy: whole" in tuppence("store", "check", "--store", "copy").stdout
+
+
+@pytest.mark.long
+def test_the_five_commands_of_the_cluster_guide_run_a_night(tmp_path: Path) -> None:
+    script = blocks(GUIDES / "run-on-a-cluster.md", "sh")[0]
+    assert len(script.splitlines()) == 5
+    small = script.replace("20000", "40").replace("8786", str(free_port()))
+    small += (
+        '\ntuppence results --store "file://$PWD/shared" --format csv > results.csv\nkill %1 %2'
+    )
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["/bin/bash", "-emc", small], cwd=tmp_path, env={**os.environ, "PATH": path}, check=False,
+        capture_output=True, text=True, timeout=PATIENCE,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Run " in done.stdout
+    assert len((tmp_path / "results.csv").read_text().splitlines()) == 1 + 40 * RULES
 
 
 def manifests() -> list[dict[str, Any]]:

@@ -1,15 +1,17 @@
 """The command `tuppence load`."""
 
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tuppence.bootstrap.address import is_address, store_at
 from tuppence.bootstrap.local import fact_database, open_store
 from tuppence.cli.changing import waiting
-from tuppence.cli.output import Store, date_option, echo, track
+from tuppence.cli.output import Store, date_option, echo, progress, track
 from tuppence.errors import UserError
-from tuppence.usecases.copy_facts import Agreement, dump_facts, load_facts
+from tuppence.usecases.copy_facts import Agreement, dump_facts, load_facts, share_facts
 
 
 def register(program: typer.Typer) -> None:
@@ -23,7 +25,10 @@ def register(program: typer.Typer) -> None:
     def load(
         ctx: typer.Context,
         store: Store,
-        to: Annotated[str | None, typer.Option(help="Load into this database.")] = None,
+        to: Annotated[
+            str | None,
+            typer.Option(help="Load into this database, or into the store at this address."),
+        ] = None,
         from_: Annotated[
             str | None, typer.Option("--from", help="Load from this database into the store.")
         ] = None,
@@ -41,6 +46,9 @@ def register(program: typer.Typer) -> None:
     ) -> None:
         """Load the facts of a store into PostgreSQL, or back; all of them, or none.
 
+        They can also be loaded into a store at an address, such as s3://bucket/store, that a
+        cluster evaluates. Many machines may do so at the same time; each adds what it has.
+
         Loading the same facts again changes nothing. Consents of the store are loaded with them. In
         a database every customer has a consent, so give the dates of the consent to record for new
         customers who have none in the store.
@@ -55,6 +63,8 @@ def register(program: typer.Typer) -> None:
                 copy.make(database.schema(), *waiting(ctx)) as facts,
             ):
                 count = dump_facts(database, facts, copy.consents)
+        elif is_address(to := str(to)) and not to.startswith(("postgresql://", "postgres://")):
+            count = _share(store, to)
         else:
             if consent_from is None or consent_until is None:
                 message = "say with --consent-from and --consent-until when the consent holds"
@@ -64,7 +74,7 @@ def register(program: typer.Typer) -> None:
                 date_option(consent_until, "--consent-until"),
                 jurisdiction,
             )
-            with fact_database(str(to)) as database:
+            with fact_database(to) as database:
                 count = load_facts(
                     open_store(store),
                     database,
@@ -73,3 +83,12 @@ def register(program: typer.Typer) -> None:
                 )
         seconds = time.monotonic() - began
         echo(f"{count:,} transactions in {seconds:.1f} s ({count / max(seconds, 0.001):,.0f}/s)")
+
+
+def _share(store: Path, address: str) -> int:
+    """Add the facts of a store to one at an address, and return how many transactions it has."""
+    there, here = store_at(address), open_store(store)
+    with progress() as bar:
+        total = sum(count for _, count in here.facts().partitions())
+        task = bar.add_task("customers", total=total, unit="customers", per_step=1)
+        return share_facts(here, there, lambda customers: bar.advance(task, customers))

@@ -87,6 +87,14 @@ FeedPolicy = Annotated[
     ),
 ]
 Store = Annotated[Path, typer.Option(help="The folder of the store.", show_default=False)]
+StoreOrAddress = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        help="The folder of the store, or its address, such as s3://bucket/store.",
+        show_default=False,
+    ),
+]
 
 
 class Format(StrEnum):

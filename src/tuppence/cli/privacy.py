@@ -3,10 +3,11 @@
 import functools
 import time
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, TypeVar
 
 import typer
 
+from tuppence.bootstrap.address import erasable_address, is_address
 from tuppence.bootstrap.learning import learning_of_services, renew_models_of
 from tuppence.bootstrap.local import (
     fact_database,
@@ -115,7 +116,13 @@ def register(app: typer.Typer) -> None:
     def forget(
         ctx: typer.Context,
         customer: Customer,
-        store: Store = None,
+        store: Annotated[
+            str | None,
+            typer.Option(
+                help="The folder of the store, or its address, such as s3://bucket/store.",
+                show_default=False,
+            ),
+        ] = None,
         database: Database = "",
         results: Results = "",
         rulesets: Rulesets = "",
@@ -167,7 +174,12 @@ def register(app: typer.Typer) -> None:
             echo("looked through the tables: none names the customer")
             _tell_models(destroyed)
             return
-        found = erase_from_store(personal_folder(hold(ctx, where)), customer)
+        found = erase_from_store(
+            erasable_address(where, customer)
+            if is_address(where)
+            else personal_folder(hold(ctx, Path(where))),
+            customer,
+        )
         results_found = "the results" if found.results else "no results"
         echo(
             f"erased: {found.accounts:,} accounts, {found.transactions:,} transactions, "
@@ -188,9 +200,17 @@ def _tell_models(destroyed: int) -> None:
         echo(f"destroyed: {destroyed:,} models of the order of feeds; a published one is new")
 
 
+Where = TypeVar("Where", bound=str | Path)
+
+
 def _where(
-    store: Path | None, database: str, results: str, rulesets: str, key: Path | None, feeds: str
-) -> Path | Services:
+    store: Where | None,
+    database: str,
+    results: str,
+    rulesets: str,
+    key: Path | None,
+    feeds: str,
+) -> Where | Services:
     """Return the location of the data: a store, or the services.
 
     Raises:

@@ -13,8 +13,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from tuppence.bootstrap.address import is_address, store_at
 from tuppence.bootstrap.local import open_store
-from tuppence.cli.output import Store, console, make_private, only_identifiers, table
+from tuppence.cli.output import StoreOrAddress, console, make_private, only_identifiers, table
 from tuppence.errors import UserError
 from tuppence.feel import evaluate, feel_literal
 from tuppence.feel.values import Date
@@ -41,7 +42,7 @@ def register(app: typer.Typer) -> None:
         epilog="Example: `tuppence results --store demo --rule bank_fees --format csv > fees.csv`"
     )
     def results(
-        store: Store,
+        store: StoreOrAddress,
         format_: Annotated[ResultFormat, typer.Option("--format")] = ResultFormat.TABLE,
         customer: Annotated[
             str | None,
@@ -65,7 +66,8 @@ def register(app: typer.Typer) -> None:
         if format_ is ResultFormat.PARQUET and output is None:
             message = "parquet is not for the screen"
             raise UserError("results.output", message, "add --output results.parquet")
-        rows = list_results(open_store(store), customer, rule)
+        opened = store_at(store) if is_address(store) else open_store(Path(store))
+        rows = list_results(opened, customer, rule)
         with contextlib.closing(rows):
             first = next(rows)  # raises before a file is created if there are no results
             most = limit or (50 if format_ is ResultFormat.TABLE else None)

@@ -4,17 +4,18 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuppence.bootstrap.address import is_address, night_at_address, store_at
 from tuppence.bootstrap.local import StoreFolder, night_dependencies
 from tuppence.cli.changing import hold
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Format,
     Purposes,
-    Store,
+    StoreOrAddress,
     console,
     current_date,
     current_time,
@@ -31,9 +32,13 @@ from tuppence.rules.files import read_rules, show
 from tuppence.rules.ruleset import Ruleset, make_ruleset
 from tuppence.usecases.check_rules import examiner, last_booking
 from tuppence.usecases.ledger import Tally
+from tuppence.usecases.part_night import run_by_parts
 from tuppence.usecases.run import RunOutcome
 from tuppence.usecases.run_night import rules_left_out, run_night
 from tuppence.usecases.take_census import renew_census
+
+if TYPE_CHECKING:
+    from tuppence.bootstrap.address import StoreAddress
 
 MAX_PROBLEMS = 10
 MAX_REMOVED = 8
@@ -49,7 +54,7 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: `tuppence run --store demo --rules catalogue --as-of 2026-06-30`")
     def run(
         ctx: typer.Context,
-        store: Store,
+        store: StoreOrAddress,
         rules: Annotated[Path, typer.Option(help="A rule file, or a folder of them.")],
         as_of: Annotated[
             str, typer.Option(help="The date that rules take for today; today if omitted.")
@@ -67,6 +72,13 @@ def register(app: typer.Typer) -> None:
         yes: Annotated[
             bool, typer.Option("--yes", help="Remove insights of other rules without asking.")
         ] = False,
+        on: Annotated[
+            str,
+            typer.Option(
+                help="The cluster that does the work: dask://host:port. "
+                "The store must be at an address that its workers reach."
+            ),
+        ] = "",
     ) -> None:
         """Evaluate every rule for every customer, and store the results.
 
@@ -77,20 +89,24 @@ def register(app: typer.Typer) -> None:
         """
         date = date_option(as_of, "--as-of") if as_of else current_date()
         use = use_of(date, purposes)
-        held = hold(ctx, store)
-        facts = held.facts()
+        opened = store_at(store) if is_address(store) else hold(ctx, Path(store))
+        if on and isinstance(opened, StoreFolder):
+            message = f"{store}: the workers of a cluster cannot share this folder"
+            hint = f"tuppence load --store {store} --to s3://BUCKET/STORE puts it where they can"
+            raise UserError("run.folder", message, hint)
+        facts = opened.facts()
         if not facts.partitions():
             raise UserError("run.empty", f"{store}: there are no customers in this store")
         if not as_of:
-            _tell_old(held.read_permitted(use, lambda kept: last_booking(kept, date)), date)
-        files = read_rules(rules, facts.schema, examiner(current_date(), held, use))
+            _tell_old(opened.read_permitted(use, lambda kept: last_booking(kept, date)), date)
+        files = read_rules(rules, facts.schema, examiner(current_date(), opened, use))
         ruleset = make_ruleset(files.usable())
         for problem in files.problems:
             if problem.code in SILENT:
                 echo(show(problem) + "\n", err=True)
-        _tell_removed(held, ruleset, yes=yes)
+        _tell_removed(opened, ruleset, yes=yes)
         began = time.monotonic()
-        renew_census(held, ruleset, use)
+        renew_census(opened, ruleset, use)
         with progress() as bar:
             task = bar.add_task(
                 "customers",
@@ -98,15 +114,18 @@ def register(app: typer.Typer) -> None:
                 unit="evaluations",
                 per_step=len(ruleset.rules),
             )
+
+            def advance(tally: Tally) -> None:
+                bar.advance(task, tally.customers)
+
             try:
-                outcome = run_night(
-                    night_dependencies(held, use),
-                    ruleset,
-                    Date(use.as_of),
-                    processes,
-                    lambda tally: bar.advance(task, tally.customers),
-                    current_time,
-                )
+                if isinstance(opened, StoreFolder):
+                    night = night_dependencies(opened, use)
+                    outcome = run_night(night, ruleset, date, processes, advance, current_time)
+                else:
+                    opened.rulesets.put(ruleset)
+                    parts = night_at_address(opened, use, on, processes)
+                    outcome = run_by_parts(parts, ruleset, date, advance, current_time)
             except KeyboardInterrupt:
                 bar.stop()
                 hint = "the same command continues where it stopped"
@@ -128,7 +147,7 @@ def _tell_old(last: Date, today: Date) -> None:
         )
 
 
-def _tell_removed(held: StoreFolder, ruleset: Ruleset, *, yes: bool) -> None:
+def _tell_removed(held: "StoreFolder | StoreAddress", ruleset: Ruleset, *, yes: bool) -> None:
     """Say which rules' results the run removes, and ask in a terminal whether that is meant.
 
     Raises:

@@ -40,6 +40,7 @@ class Coded:
         texts = [
             pl.Series([None, *values], dtype=pl.String).gather(self.transactions[name]).alias(name)
             for name, values in self.dictionaries.items()
+            if name in self.transactions.columns
         ]
         return self.transactions.with_columns(texts)
 

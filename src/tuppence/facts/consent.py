@@ -130,6 +130,15 @@ def readable(consents: Iterable[Consent], use: Use) -> Access:
     return found if has_transactions else NOTHING
 
 
+def limited_access(consents: Iterable[Consent], use: Use) -> dict[str, Access]:
+    """Return the access by customer, for those with a consent whose facts may not all be read."""
+    by_customer: dict[str, list[Consent]] = {}
+    for consent in consents:
+        by_customer.setdefault(consent.customer, []).append(consent)
+    access = {name: readable(own, use) for name, own in by_customer.items()}
+    return {name: words for name, words in access.items() if not words >= EVERYTHING}
+
+
 def is_readable(access: Access, word: str, account: str) -> bool:
     """Return whether the transactions, or the balances, of an account may be read."""
     return word in access or f"{word}:{account}" in access

@@ -53,9 +53,11 @@ class PermittedFacts:
         """Return the facts of one partition that may be read."""
         return restrict(self._source.read(partition, fields), self._limited)
 
-    def read_evaluable(self, partition: str) -> FactBatch:
+    def read_evaluable(self, partition: str, fields: Collection[str] | None = None) -> FactBatch:
         """Return the facts of those customers of one partition who may be evaluated."""
-        batch = self.read(partition)
+        batch = self.read(partition, fields)
+        if not self.left_out:
+            return batch
         kept = [i for i, name in enumerate(batch.customer_ids) if name not in self.left_out]
         edges = [*kept, len(batch)]  # those who are left out have no rows in the tables
         return FactBatch(

@@ -95,8 +95,26 @@ class StoredFacts(Protocol):
         """
         ...
 
+    def whole_customers(self, most: int) -> Iterator[Rows]:
+        """Yield all rows of some customers at a time, at most of so many."""
+        ...
+
     def append_all(self, parts: Iterable[Rows], partition_size: int) -> None:
         """Add rows, part after part; all of them or, on error, none."""
+        ...
+
+
+class SharedStore(Protocol):
+    """A store at an address, to which many writers add."""
+
+    def take(
+        self,
+        schema: Schema,
+        parts: Iterable[Rows],
+        consents_of: Callable[[Sequence[str]], Sequence[Consent]],
+        partition_size: int,
+    ) -> None:
+        """Add rows, part after part; those that are there already change nothing."""
         ...
 
 
@@ -150,6 +168,33 @@ def load_facts(
         return facts.transaction_count
 
     return store.read_facts(load)
+
+
+def share_facts(store: CopiedStore, shared: SharedStore, advance: Callable[[int], None]) -> int:
+    """Add a store's facts and consents to one at an address; return the number of transactions.
+
+    Every `CUSTOMERS_PER_PARTITION` customers are a change of their own: after an interruption the
+    same command adds the others.
+
+    Args:
+        store: The store.
+        shared: The store at an address.
+        advance: Called with the number of customers that were added.
+
+    Raises:
+        UserError: The customers have other attributes there.
+    """
+
+    def share(facts: StoredFacts) -> int:
+        def parts() -> Iterator[Rows]:
+            for rows in facts.whole_customers(CUSTOMERS_PER_PARTITION):
+                yield rows
+                advance(0 if rows.customers is None else rows.customers.height)
+
+        shared.take(facts.schema, parts(), store.consents.of_all, CUSTOMERS_PER_PARTITION)
+        return facts.transaction_count
+
+    return store.read_facts(share)
 
 
 def load_changes(store: CopiedStore, database: FactDatabase, agreement: Agreement | None) -> int:

@@ -98,8 +98,8 @@ class RunRecord(msgspec.Struct, frozen=True):
         return sum(int(stop) - int(start) for start, _, stop in edges)
 
 
-class Ledger(Protocol):
-    """Records which items of each run are done, and survives kills of its processes."""
+class RunRecords(Protocol):
+    """Records runs and which of their items are done, and survives kills of its processes."""
 
     def latest(self) -> RunRecord | None:
         """Return the run that was started last."""
@@ -113,19 +113,23 @@ class Ledger(Protocol):
         """Return the items that are done, by name."""
         ...
 
-    def completing(self, run_id: str, item: str, tally: Tally) -> AbstractContextManager[None]:
-        """Return a block in which an item's results are stored; after it the item is done.
-
-        If results and ledger share a database, both are written in one transaction.
-        """
-        ...
-
     def finish(self, run_id: str, at: int | None = None) -> None:
         """Enter that all items are done.
 
         Args:
             run_id: Name of the run.
             at: The time, in milliseconds since 1970-01-01, if it is known.
+        """
+        ...
+
+
+class Ledger(RunRecords, Protocol):
+    """Records that an item is done together with its results."""
+
+    def completing(self, run_id: str, item: str, tally: Tally) -> AbstractContextManager[None]:
+        """Return a block in which an item's results are stored; after it the item is done.
+
+        If results and ledger share a database, both are written in one transaction.
         """
         ...
 

@@ -20,6 +20,7 @@ from tuppence.usecases.ledger import (
     ProblemCount,
     RuleCount,
     RunRecord,
+    RunRecords,
     Tally,
     WorkItem,
     add,
@@ -129,7 +130,7 @@ def run(
 def resume_run(
     record: RunRecord,
     items: Sequence[WorkItem],
-    ledger: Ledger,
+    ledger: RunRecords,
     work: Work,
     advance: Callable[[Tally], None],
     clock: Clock = no_clock,
@@ -190,7 +191,7 @@ def commit_item(
     batch = evaluation.results
     before = results.get(batch.customer_ids)
     found = merge_results(before, batch)
-    tally = _tally(evaluation, found)
+    tally = tally_of(evaluation, found)
     with ledger.completing(run_id, item.name, tally):
         results.replace(found.rows, before)
     return tally
@@ -209,7 +210,8 @@ def _refuse_older(latest: RunRecord | None, day: int) -> None:
         raise UserError("results.older", message, hint)
 
 
-def _tally(evaluation: Evaluation, found: ResultDiff) -> Tally:
+def tally_of(evaluation: Evaluation, found: ResultDiff) -> Tally:
+    """Return the counts of an evaluation, compared with stored results."""
     batch = evaluation.results
     return Tally(
         len(batch),

@@ -13,10 +13,10 @@ from hypothesis import given
 from tests.building import bank, frame
 from tests.examples import examples
 
-from tuppence.adapters.embedded import manifest, segments
+from tuppence.adapters.embedded import manifest, place, segments
 from tuppence.adapters.embedded.appending import MAX_SEGMENTS
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.adapters.embedded.manifest import read_manifest
+from tuppence.adapters.embedded.place import FolderPlace
 from tuppence.adapters.embedded.traces import look_for
 from tuppence.derived.context import customer_context
 from tuppence.errors import UserError
@@ -196,7 +196,7 @@ def test_one_customer_is_read_without_the_transactions_of_most_others(
         read.append(path.name)
         return path.read_bytes()
 
-    monkeypatch.setattr(segments, "read_file", noted)
+    monkeypatch.setattr(place, "read_file", noted)
     assert len(store.find("c5").transactions.columns["amount"].values) == 2
     assert {name for name in read if name.startswith("tr")} == {"transactions-0002.parquet"}
     store.append(bank([{"id": "new", "booking date": 8, "amount": -77}], "c5"))
@@ -241,14 +241,16 @@ def test_a_store_with_one_file_of_transactions_is_read_and_compacted(
     store.append_all(several())
     store.compact()
     path = tmp_path / "facts/manifest.json"
-    path.write_bytes(manifest._encode(read_manifest(path), 4))  # as the version before wrote it
+    path.write_bytes(
+        manifest._encode(FolderPlace(tmp_path).read_manifest()[0], 4)
+    )  # as the version before wrote it
     old = FactStore(tmp_path)
     assert old.digest == store.digest
     monkeypatch.setattr(segments, "CUSTOMERS_PER_FILE", 2)
     before = of_all(old)
     assert of_each(old) == before
     old.compact()
-    assert read_manifest(path).format == 5
+    assert FolderPlace(tmp_path).read_manifest()[0].format == 5
     assert "transactions-0000.parquet" in files_of(tmp_path)
     assert of_each(FactStore(tmp_path)) == of_all(FactStore(tmp_path)) == before
 

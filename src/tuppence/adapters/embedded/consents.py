@@ -13,7 +13,7 @@ import msgspec
 
 from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.sqlite import FileKind, SqliteFile, has_content
-from tuppence.facts.consent import EVERYTHING, Access, Consent, Use, readable
+from tuppence.facts.consent import Access, Consent, Use, limited_access
 
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS consents (
@@ -154,9 +154,5 @@ class Consents:
 
 def _limited(file: SqliteFile, use: Use, customer: str | None) -> dict[str, Access]:
     query = "SELECT consent FROM consents WHERE ?1 IS NULL OR customer_id = ?1"
-    by_customer: dict[str, list[Consent]] = {}
-    for (data,) in file.rows(query, [customer]):
-        consent = msgspec.json.decode(data, type=Consent)
-        by_customer.setdefault(consent.customer, []).append(consent)
-    access = {name: readable(consents, use) for name, consents in by_customer.items()}
-    return {name: words for name, words in access.items() if not words >= EVERYTHING}
+    rows = file.rows(query, [customer])
+    return limited_access((msgspec.json.decode(data, type=Consent) for (data,) in rows), use)

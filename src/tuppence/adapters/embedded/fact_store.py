@@ -11,10 +11,8 @@ stay until the next change, so that a reader that has already started rarely has
 One module because every change ends by replacing the manifest, in the same few lines.
 """
 
-import contextlib
 import functools
 import hashlib
-import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +23,6 @@ import polars as pl
 
 from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.appending import append_rows, replace_customers
-from tuppence.adapters.embedded.census_file import read_census, remove_census, write_census
-from tuppence.adapters.embedded.files import disk_errors, make_private_folder
 from tuppence.adapters.embedded.history import (
     before,
     given,
@@ -37,17 +33,15 @@ from tuppence.adapters.embedded.history import (
     without_history,
     without_import,
 )
-from tuppence.adapters.embedded.locking import locked
 from tuppence.adapters.embedded.manifest import (
     FORMAT,
     Manifest,
     Partition,
     is_checked,
     name_content,
-    read_manifest,
-    write_manifest,
 )
-from tuppence.adapters.embedded.partition_rows import split
+from tuppence.adapters.embedded.partition_rows import by_customers, split
+from tuppence.adapters.embedded.place import FolderPlace, Place, changing
 from tuppence.adapters.embedded.segments import Segments, is_in_files
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
@@ -61,6 +55,8 @@ PARTITION_SIZE: Final = 50_000
 """Maximum number of customers of a partition."""
 PART_ROWS: Final = 500_000
 """Maximum number of transactions that `parts` yields at a time."""
+_KEYS: Final = frozenset({"account", "id", "sequence", "booking date"})
+"""Columns by which the rows of several segments are told apart and ordered."""
 
 
 def is_store(root: Path) -> bool:
@@ -72,16 +68,15 @@ class FactStore:
     """Facts in a directory. Implements the port FactSource.
 
     Args:
-        root: The store's directory; the facts are in `facts` below it.
+        root: The store's directory, with the facts in `facts` below it; or another place.
 
     Raises:
         UserError: There is no store, or its manifest is damaged.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._folder = root / layout.FACTS
-        self._manifest = self._load()
+    def __init__(self, root: Path | Place) -> None:
+        self.place: Place = FolderPlace(root) if isinstance(root, Path) else root
+        self.reload()
 
     # -- the port --------------------------------------------------------------------------------
 
@@ -106,7 +101,12 @@ class FactStore:
         Raises:
             UserError: Their file is damaged.
         """
-        return read_census(self._root)
+        return self.place.read_census()
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest that this object reads."""
+        return self._manifest
 
     @property
     def is_checked(self) -> bool:
@@ -125,11 +125,12 @@ class FactStore:
             fields: Fields of transactions to read; None for all. More may be returned.
         """
         entry = next(p for p in self._manifest.partitions if p.name == partition)
-        if fields is None or len(entry.segments) > 1:
+        if fields is None:
             return self._batch(self._segments.merge(entry))
+        keys = {"account"} if len(entry.segments) == 1 else _KEYS
         stored = columns("transactions", self.schema)
-        wanted = [name for name in stored if name in {*fields, "account"}]
-        return self._batch(self._segments.read(entry.segments[0], fields=wanted))
+        wanted = [name for name in stored if name in {*fields, *keys}]
+        return self._batch(self._segments.merge(entry, wanted))
 
     def find(self, customer_id: str) -> FactBatch:
         """Return the facts of one customer, with the identifiers of transactions.
@@ -156,7 +157,7 @@ class FactStore:
         for partition in self._manifest.partitions:
             if customer_id in self._segments.table(partition, "customers")["id"]:
                 return partition
-        message = f"{self._folder.parent}: there is no customer {customer_id}"
+        message = f"{self.place}: there is no customer {customer_id}"
         raise UserError("facts.unknown-customer", message, "tuppence results lists the customers")
 
     def rows_of(self, *customers: str) -> Rows:
@@ -175,18 +176,15 @@ class FactStore:
     # -- writing ---------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, root: Path, schema: Schema) -> "FactStore":
+    def create(cls, root: Path | Place, schema: Schema) -> "FactStore":
         """Open a store; create an empty one if there is none.
 
         Raises:
             UserError: The store exists and its customers have other attributes.
         """
-        folder = root / layout.FACTS
-        with locked(root), disk_errors(folder):
-            if not is_store(root):
-                make_private_folder(folder)
-                write_manifest(folder / layout.MANIFEST, Manifest(FORMAT, schema.attributes))
-        store = cls(root)
+        place: Place = FolderPlace(root) if isinstance(root, Path) else root
+        place.make(Manifest(FORMAT, schema.attributes))
+        store = cls(place)
         if schema.attributes and store.schema != schema:
             message = f"{root}: the store was created with other customer attributes"
             raise UserError("store.attributes", message, "import into a new store")
@@ -220,6 +218,11 @@ class FactStore:
             yield Rows(customers, accounts)
             for rows in content.transactions.iter_slices(PART_ROWS):
                 yield Rows(transactions=replace(content, transactions=rows).plain_transactions())
+
+    def whole_customers(self, most: int) -> Iterator[Rows]:
+        """Yield all rows of some customers at a time, at most of so many."""
+        for partition in self._manifest.partitions:
+            yield from by_customers(self._segments.merge(partition), most)
 
     def owners(self) -> pl.DataFrame:
         """Return all accounts: `id`, `customer`, the customer's `currency`."""
@@ -271,6 +274,7 @@ class FactStore:
         contents = map(self._segments.read, history_segments(self._manifest))
         return len(self._manifest.imports), sum(one.transactions.height for one in contents)
 
+    @changing
     def replace_import(
         self, number: int, taken: Taken | None, customers: Sequence[str], rows: Rows
     ) -> None:
@@ -282,17 +286,17 @@ class FactStore:
             customers: The customers of both.
             rows: All rows that these customers have then.
         """
-        with self._changing():
-            old = self._manifest
-            manifest = replace_customers(old, customers, rows, PARTITION_SIZE, self._segments)
-            if taken is None:
-                manifest = without_import(manifest, number)
-            else:
-                manifest = with_import(old, manifest, taken, self._segments)
-            self._commit(manifest)
+        old = self._manifest
+        manifest = replace_customers(old, customers, rows, PARTITION_SIZE, self._segments)
+        if taken is None:
+            manifest = without_import(manifest, number)
+        else:
+            manifest = with_import(old, manifest, taken, self._segments)
+        self._commit(manifest)
 
     # -- changing the facts ----------------------------------------------------------------------
 
+    @changing
     def append(
         self,
         rows: Rows,
@@ -316,45 +320,45 @@ class FactStore:
         Returns:
             For each table the number of new, changed and unchanged rows.
         """
-        with self._changing():
-            old = self._manifest
-            manifest, counts = append_rows(old, rows, partition_size, self._segments)
-            if taken is not None:
-                manifest = with_import(old, manifest, taken, self._segments)
-            elif manifest != old and not are_inferred:
-                manifest = without_history(manifest)
-            if manifest != old:
-                self._commit(manifest)
-            return counts
+        old = self._manifest
+        manifest, counts = append_rows(old, rows, partition_size, self._segments)
+        if taken is not None:
+            manifest = with_import(old, manifest, taken, self._segments)
+        elif manifest != old and not are_inferred:
+            manifest = without_history(manifest)
+        if manifest != old:
+            self._commit(manifest)
+        return counts
 
+    @changing
     def append_all(self, parts: Iterable[Rows], partition_size: int = PARTITION_SIZE) -> None:
         """Append several parts, see `append`: all of them or, on error, none."""
-        with self._changing():
-            manifest = self._manifest
-            for rows in parts:
-                manifest, _ = append_rows(manifest, rows, partition_size, self._segments)
-            self._commit(without_history(manifest))
+        manifest = self._manifest
+        for rows in parts:
+            manifest, _ = append_rows(manifest, rows, partition_size, self._segments)
+        self._commit(without_history(manifest))
 
+    @changing
     def add_partitions(self, parts: Iterable[Rows]) -> None:
         """Add new customers, each part as a partition; all of them or, on error, none."""
-        with self._changing():
-            manifest = self._manifest
-            for rows in parts:
-                name = f"p{len(manifest.partitions):05d}"
-                content = ordered(coded(rows.tables(), self.schema))
-                new = self._segments.write_partition(name, content)
-                manifest = msgspec.structs.replace(
-                    manifest,
-                    partitions=(*manifest.partitions, new),
-                    next_sequence=manifest.next_sequence + new.transactions,
-                )
-            self._commit(manifest)
+        manifest = self._manifest
+        for rows in parts:
+            name = f"p{len(manifest.partitions):05d}"
+            content = ordered(coded(rows.tables(), self.schema))
+            new = self._segments.write_partition(name, content)
+            manifest = msgspec.structs.replace(
+                manifest,
+                partitions=(*manifest.partitions, new),
+                next_sequence=manifest.next_sequence + new.transactions,
+            )
+        self._commit(manifest)
 
+    @changing
     def keep_census(self, census: Census) -> None:
         """Keep a census in place of the one that is there."""
-        with self._changing():
-            write_census(self._root, census)
+        self.place.keep_census(census)
 
+    @changing
     def erase(self, customer_id: str) -> None:
         """Erase a customer with their accounts and transactions from all files.
 
@@ -363,39 +367,35 @@ class FactStore:
         Raises:
             UserError: There is no such customer.
         """
-        with self._changing():
-            home = self._home(customer_id)
-            content = self._segments.merge(home)
-            accounts = content.accounts.filter(pl.col("customer") == customer_id)["id"]
-            _, others = split(content, [customer_id])
-            remove_census(self._root)
-            manifest = without_customer(
-                self._manifest, customer_id, accounts.to_list(), self._segments
-            )
-            self._replace(home, others, manifest)
+        home = self._home(customer_id)
+        content = self._segments.merge(home)
+        accounts = content.accounts.filter(pl.col("customer") == customer_id)["id"]
+        _, others = split(content, [customer_id])
+        self.place.keep_census(None)
+        manifest = without_customer(self._manifest, customer_id, accounts.to_list(), self._segments)
+        self._replace(home, others, manifest)
 
+    @changing
     def remove(self, customer_id: str, transactions: Collection[str]) -> int:
         """Remove transactions of a customer by identifier, and return how many were found."""
-        with self._changing():
-            home = self._home(customer_id)
-            content = self._segments.merge(home)
-            rows = content.plain_transactions()
-            own = content.accounts.filter(pl.col("customer") == customer_id)["id"]
-            gone = pl.col("id").is_in(list(transactions)) & pl.col("account").is_in(own.implode())
-            kept = rows.filter(~gone)
-            if kept.height < rows.height:
-                left = Rows(content.customers, content.accounts, kept)
-                self._replace(home, left, self._manifest)
-            return rows.height - kept.height
+        home = self._home(customer_id)
+        content = self._segments.merge(home)
+        rows = content.plain_transactions()
+        own = content.accounts.filter(pl.col("customer") == customer_id)["id"]
+        gone = pl.col("id").is_in(list(transactions)) & pl.col("account").is_in(own.implode())
+        kept = rows.filter(~gone)
+        if kept.height < rows.height:
+            left = Rows(content.customers, content.accounts, kept)
+            self._replace(home, left, self._manifest)
+        return rows.height - kept.height
 
+    @changing
     def compact(self) -> None:
         """Merge the segments of each partition into one, with a file for each 500 customers."""
-        with self._changing():
-            partitions = tuple(
-                p if is_in_files(p) else self._segments.compact(p)
-                for p in self._manifest.partitions
-            )
-            self._commit(msgspec.structs.replace(self._manifest, partitions=partitions))
+        partitions = tuple(
+            p if is_in_files(p) else self._segments.compact(p) for p in self._manifest.partitions
+        )
+        self._commit(msgspec.structs.replace(self._manifest, partitions=partitions))
 
     def part_names(self) -> frozenset[str]:
         """Return the names of the segments of all partitions; each follows from its content."""
@@ -405,26 +405,17 @@ class FactStore:
         """Return the names of the segments that the manifest names."""
         return self.part_names() | {s.name for s in history_segments(self._manifest)}
 
+    @changing
     def remove_unnamed(self) -> None:
         """Remove the segments that the manifest no longer names."""
-        with self._changing():
-            self._sweep(self.segment_names())
+        self.place.remove(self.segment_names())
+
+    def reload(self) -> None:
+        """Read the manifest again, which another writer may have replaced."""
+        self.__dict__.pop("census", None)
+        self._manifest, self._version = self.place.read_manifest()
 
     # -- inside ----------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Hold the store's lock, with the present manifest loaded."""
-        with locked(self._root), disk_errors(self._folder):
-            self._manifest = self._load()
-            self.__dict__.pop("census", None)
-            yield
-
-    def _sweep(self, kept: Collection[str]) -> None:
-        """Remove all folders but those of some segments."""
-        for folder in self._folder.iterdir():
-            if folder.is_dir() and folder.name not in kept:
-                shutil.rmtree(folder)
 
     def _replace(self, home: Partition, rows: Rows, manifest: Manifest) -> None:
         """Replace all rows of a partition; the former rows stay in no file."""
@@ -434,16 +425,15 @@ class FactStore:
         self._commit(msgspec.structs.replace(manifest, partitions=partitions))
         self.remove_unnamed()
 
-    def _load(self) -> Manifest:
-        return read_manifest(self._folder / layout.MANIFEST)
-
     @property
     def _segments(self) -> Segments:
-        return Segments(self._folder, self.schema, lambda: self._load() != self._manifest)
+        return Segments(
+            self.place, self.schema, lambda: self.place.read_manifest()[0] != self._manifest
+        )
 
     def _commit(self, manifest: Manifest) -> None:
         """Replace the manifest, then remove segments that the change before this one left."""
         before = self.segment_names()
-        write_manifest(self._folder / layout.MANIFEST, manifest)
+        self.place.replace_manifest(manifest, self._version)
         self._manifest = manifest
-        self._sweep(before | self.segment_names())
+        self.place.remove(before | self.segment_names())

@@ -12,6 +12,12 @@ reads.jsonl         whose data were seen in the console, and why, by pseudonyms
 corrections.json    corrections of categories
 identifiers.key     the secret from which tokens of identifiers are made
 lock                held by a command that changes the store
+
+A store at an address has `facts/`, with one object for each segment, `rulesets/`, and:
+
+consents.json       consents of customers
+runs/latest.json    the run that was started last
+runs/<run>/         the facts that a run evaluates, and the results of each of its parts
 """
 
 from typing import Final
@@ -29,3 +35,4 @@ READS: Final = "reads.jsonl"
 CORRECTIONS: Final = "corrections.json"
 IDENTIFIER_KEY: Final = "identifiers.key"
 LOCK: Final = "lock"
+RUNS: Final = "runs"

@@ -27,15 +27,15 @@ class StoreChangedError(UserError):
     """Raised when a file is gone because the store was changed after reading had begun.
 
     Args:
-        store: The store's directory.
+        store: The store's directory or address.
     """
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: object) -> None:
         message = f"{store}: the store was changed again and again while it was read"
         super().__init__("store.changed", message, "run the same command again")
-        self._store = store
+        self._store = str(store)
 
-    def __reduce__(self) -> tuple[type["StoreChangedError"], tuple[Path]]:
+    def __reduce__(self) -> tuple[type["StoreChangedError"], tuple[str]]:
         """Support pickling, so that other processes can return the error."""
         return StoreChangedError, (self._store,)
 

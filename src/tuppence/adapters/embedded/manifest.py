@@ -6,12 +6,10 @@ they are where `checksum` is empty, and a file that is not written exactly so is
 """
 
 import hashlib
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from tuppence.adapters.embedded.files import read_file, write_atomically
 from tuppence.errors import UserError
 from tuppence.facts.imported import Import
 from tuppence.facts.schema import Field
@@ -106,22 +104,24 @@ class _FileWithoutImports(msgspec.Struct, frozen=True):
     checksum: str = ""
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read a manifest.
+def no_store(where: object) -> UserError:
+    """Return the error that there is no store at a place."""
+    hint = "tuppence synth or tuppence import makes one"
+    return UserError("store.missing", f"{where}: there is no store here", hint)
+
+
+def manifest_from(data: bytes, path: object) -> Manifest:
+    """Decode a manifest.
+
+    Args:
+        data: The bytes of the file.
+        path: Name of the file, for errors.
 
     Raises:
-        UserError: There is none, it is damaged, or it is of another format.
+        UserError: It is damaged, or of another format.
     """
     try:
-        data = read_file(path)
         stored = msgspec.json.decode(data, type=_File)
-    except (FileNotFoundError, NotADirectoryError):
-        message = f"{path.parent.parent}: there is no store here"
-        hint = "tuppence synth or tuppence import makes one"
-        raise UserError("store.missing", message, hint) from None
-    except OSError as error:
-        message = f"{path}: cannot be read: {error.strerror}"
-        raise UserError("store.unreadable", message) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserError("store.corrupt", f"{path}: damaged: {error}", RESTORE) from None
     names = Manifest.__struct_fields__
@@ -138,9 +138,9 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Put a manifest in place of the one that is there, in the present format."""
-    write_atomically(path, _encode(manifest))
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Return the bytes of a manifest's file in the present format."""
+    return _encode(manifest)
 
 
 def name_content(manifest: Manifest) -> str:

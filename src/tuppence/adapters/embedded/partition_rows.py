@@ -1,10 +1,11 @@
 """Splits rows by customer, by partition, and by whether they are new or changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import polars as pl
 
-from tuppence.facts.coded import Coded
+from tuppence.facts.coded import Coded, customer_of_account
 from tuppence.facts.rows import Counts, Rows
 
 
@@ -20,6 +21,17 @@ def split(content: Coded, customers: Sequence[str]) -> tuple[Rows, Rows]:
     mine = {name: frame.filter(own) for name, (frame, own) in is_own.items()}
     others = {name: frame.filter(~own) for name, (frame, own) in is_own.items()}
     return Rows(**mine), Rows(**others)
+
+
+def by_customers(content: Coded, most: int) -> Iterator[Rows]:
+    """Yield all rows of some customers at a time, at most of so many, of `ordered` content."""
+    plain, ids = content.plain_transactions(), content.customers["id"]
+    owner = customer_of_account(content)[content.transactions["account"].to_numpy()]
+    for start in range(0, len(ids), most):
+        some = ids[start : start + most]
+        first, last = np.searchsorted(owner, [start, start + most]).tolist()
+        accounts = content.accounts.filter(pl.col("customer").is_in(some.implode()))
+        yield Rows(content.customers[start : start + most], accounts, plain[first:last])
 
 
 def distribute(frame: pl.DataFrame, table: str, parts: dict[str, dict[str, pl.DataFrame]]) -> None:

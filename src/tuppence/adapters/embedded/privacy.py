@@ -46,7 +46,7 @@ class PersonalFolder:
 
     def rows_of(self, customer: str) -> Rows:
         """Return the facts of a customer; no rows if there is no such customer."""
-        return _rows(self._store.facts(), customer)
+        return rows_of_customer(self._store.facts(), customer)
 
     def personal_data(self, customer: str) -> PersonalData:
         """Return the data of a customer, read until two successive reads agree."""
@@ -88,7 +88,7 @@ class PersonalFolder:
     def _read(self, customer: str) -> tuple[Any, PersonalData]:
         """Return the data of a customer, preceded by values that change whenever they change."""
         facts = self._store.facts()
-        rows = _rows(facts, customer)
+        rows = rows_of_customer(facts, customer)
         results = before = None
         if self._store.has_results:
             results, before, _ = self._store.results_of(customer)
@@ -107,7 +107,8 @@ class PersonalFolder:
         return (facts.digest, *kept, corrections, replaced, feed), data
 
 
-def _rows(facts: FactStore, customer: str) -> Rows:
+def rows_of_customer(facts: FactStore, customer: str) -> Rows:
+    """Return the rows of a customer; none if there is no such customer."""
     try:
         return facts.rows_of(customer)
     except UserError as error:

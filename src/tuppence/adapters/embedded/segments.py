@@ -1,24 +1,26 @@
 """Reads and writes the segments of a fact store: immutable folders of files with checksums.
 
-The transactions of a whole partition are in a file for each 500 customers, so that one customer can
-be read without the others.
+In a folder, the transactions of a whole partition are in a file for each 500 customers, so that one
+customer can be read without the others. At an address there is a file for each of their columns, so
+that a night fetches only those that its rules read.
 """
 
+import functools
 import hashlib
 import io
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Final
 
 import msgspec
 import numpy as np
 import polars as pl
 
-from tuppence.adapters.embedded.files import read_file, write_folder
+from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.locking import StoreChangedError
 from tuppence.adapters.embedded.manifest import RESTORE, Partition, Segment
+from tuppence.adapters.embedded.place import Place
 from tuppence.errors import UserError
 from tuppence.facts.coded import Coded, coded, customer_of_account, merged, ordered
 from tuppence.facts.schema import Schema
@@ -28,16 +30,16 @@ CUSTOMERS_PER_FILE: Final = 500
 
 
 class Segments:
-    """The segments in the folder of a store's facts.
+    """The segments of a store's facts.
 
     Args:
-        folder: The folder.
+        place: The place where they are kept.
         schema: The schema of the facts.
         is_replaced: Returns whether the manifest was replaced after it had been read.
     """
 
-    def __init__(self, folder: Path, schema: Schema, is_replaced: Callable[[], bool]) -> None:
-        self._folder = folder
+    def __init__(self, place: Place, schema: Schema, is_replaced: Callable[[], bool]) -> None:
+        self._place = place
         self._schema = schema
         self._is_replaced = is_replaced
 
@@ -55,7 +57,12 @@ class Segments:
             StoreChangedError: A file is gone because the store was changed meanwhile.
             UserError: A file is damaged or cannot be read.
         """
-        wanted = [name for name in segment.checksums if not only or table_of(name) == only]
+        wanted = [
+            name
+            for name in segment.checksums
+            if (not only or table_of(name) == only)
+            and (fields is None or _column_of(name) in {"", *fields})
+        ]
         return _decode(self._files(segment, wanted), self._schema, fields)
 
     def find(self, partition: Partition, customer: str) -> Coded:
@@ -76,7 +83,8 @@ class Segments:
         if any("-" in name for name in files):  # customers are in the order of their identifiers
             place = self.read(segment, "customers").customers["id"].search_sorted(customer)
             files = [_file_name(place // CUSTOMERS_PER_FILE)]
-        found = [name for name in ("dictionaries.json", *files) if name in segment.checksums]
+        texts = [name for name in segment.checksums if table_of(name) == "dictionaries"]
+        found = [name for name in (*texts, *files) if name in segment.checksums]
         content = _decode(self._files(segment, found), self._schema)
         own, ids = set(accounts["id"]), content.dictionaries.get("account", ())
         codes = [code for code, name in enumerate(ids, 1) if name in own]
@@ -85,30 +93,42 @@ class Segments:
 
     def _files(self, segment: Segment, names: Collection[str]) -> dict[str, bytes]:
         """Return the bytes of files of a segment, which are as they were written."""
-        folder = self._folder / segment.name
-        files: dict[str, bytes] = {}
-        for name in names:
-            checksum = segment.checksums[name]
-            try:
-                data = read_file(folder / name)
-            except OSError as error:
-                if self._is_replaced():
-                    raise StoreChangedError(self._folder.parent) from None
-                message = f"{folder / name}: cannot be read: {error.strerror}"
-                raise UserError("store.corrupt", message, RESTORE) from None
-            if (len(data), zlib.crc32(data)) != checksum:
-                message = f"{folder / name}: damaged: its checksum is not the one on record"
+        where = f"{self._place}/{layout.FACTS}/{segment.name}"
+        try:
+            files = self._place.read_files(segment, names)
+        except OSError as error:
+            if self._is_replaced():
+                raise StoreChangedError(self._place) from None
+            path = error.filename or where
+            message = f"{path}: cannot be read: {error.strerror or error}"
+            raise UserError("store.corrupt", message, RESTORE) from None
+        for name, data in files.items():
+            if (len(data), zlib.crc32(data)) != segment.checksums[name]:
+                message = f"{where}/{name}: damaged: its checksum is not the one on record"
                 raise UserError("store.corrupt", message, RESTORE)
-            files[name] = data
         return files
 
-    def merge(self, partition: Partition) -> Coded:
-        """Return the content of a partition."""
-        return merged([self.read(segment) for segment in partition.segments])
+    def merge(self, partition: Partition, fields: Collection[str] | None = None) -> Coded:
+        """Return the content of a partition.
+
+        Args:
+            partition: The partition.
+            fields: Columns of transactions to read, with those that rows are told apart and ordered
+                by where there are several segments; None for all.
+        """
+        return merged([self.read(segment, fields=fields) for segment in partition.segments])
 
     def table(self, partition: Partition, table: str) -> pl.DataFrame:
         """Return the customers or accounts of a partition."""
-        frames = [getattr(self.read(segment, table), table) for segment in partition.segments]
+
+        def of(segment: Segment) -> pl.DataFrame:
+            frame: pl.DataFrame = getattr(self.read(segment, table), table)
+            return frame
+
+        frames = [
+            self._place.remembered((one.name, table), functools.partial(of, one))
+            for one in partition.segments
+        ]
         rows: pl.DataFrame = pl.concat(frames)
         return rows.unique("id", keep="last", maintain_order=True)
 
@@ -125,13 +145,15 @@ class Segments:
         self, partition: str, content: Coded, transactions: Sequence[pl.DataFrame]
     ) -> Segment:
         """Write a segment with a file for each part of its transactions."""
-        files = _encode(content, transactions)
+        files = (
+            _encode_columns(content) if self._place.in_columns else _encode(content, transactions)
+        )
         checksums = {name: (len(data), zlib.crc32(data)) for name, data in files.items()}
         digest = hashlib.blake2b(msgspec.json.encode(checksums), digest_size=6)
         for name in sorted(files):
             digest.update(files[name])
         name = f"{partition}-{digest.hexdigest()}"
-        write_folder(self._folder / name, files)
+        self._place.write_files(name, files)
         return Segment(name, checksums)
 
     def write_partition(self, name: str, content: Coded) -> Partition:
@@ -153,6 +175,12 @@ class Segments:
 def table_of(name: str) -> str:
     """Return the table that a file of a segment has rows of."""
     return name.partition(".")[0].partition("-")[0]
+
+
+def _column_of(name: str) -> str:
+    """Return the only column of transactions that a file has values or texts of, or nothing."""
+    parts = name.split(".")
+    return parts[1] if len(parts) > 2 else ""
 
 
 def is_in_files(partition: Partition) -> bool:
@@ -186,17 +214,30 @@ def _encode(content: Coded, transactions: Sequence[pl.DataFrame]) -> dict[str, b
     else:
         frames |= {_file_name(number): part for number, part in enumerate(transactions)}
     files = {"dictionaries.json": msgspec.json.encode(content.dictionaries)}
-    for name, frame in frames.items():
-        if frame.height:
-            buffer = io.BytesIO()
-            frame.write_parquet(
-                buffer,
-                compression="zstd",
-                compression_level=1,
-                row_group_size=frame.height,  # one row group: each column is read without a copy
-            )
-            files[name] = buffer.getvalue()
-    return files
+    return files | {name: _parquet(frame) for name, frame in frames.items() if frame.height}
+
+
+def _encode_columns(content: Coded) -> dict[str, bytes]:
+    """Return the files for a content, with one for each column of its transactions."""
+    rows = content.transactions
+    texts = {
+        f"dictionaries.{name}.json": msgspec.json.encode({name: values})
+        for name, values in content.dictionaries.items()
+    }
+    frames = {"customers.parquet": content.customers, "accounts.parquet": content.accounts}
+    frames |= {f"transactions.{name}.parquet": rows.select(name) for name in rows.columns}
+    return texts | {name: _parquet(frame) for name, frame in frames.items() if frame.height}
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(
+        buffer,
+        compression="zstd",
+        compression_level=1,
+        row_group_size=frame.height,  # one row group: each column is read without a copy
+    )
+    return buffer.getvalue()
 
 
 def _decode(
@@ -209,15 +250,19 @@ def _decode(
         schema: The schema of the facts.
         fields: Columns of transactions to read; None for all.
     """
-    dictionaries = msgspec.json.decode(
-        files.get("dictionaries.json", b"{}"), type=dict[str, list[str]]
-    )
+    dictionaries: dict[str, list[str]] = {}
+    for name, data in files.items():
+        if table_of(name) == "dictionaries":
+            dictionaries |= msgspec.json.decode(data, type=dict[str, list[str]])
     frames: dict[str, pl.DataFrame] = {}
     for table in ("customers", "accounts", "transactions"):
-        parts = [files[name] for name in sorted(files) if table_of(name) == table]
-        if not parts:
+        names = [name for name in files if table_of(name) == table]
+        if not names:
             frames[table] = getattr(coded({}, schema), table)
+        elif _column_of(names[0]):
+            columns = [pl.read_parquet(files[name]) for name in names]
+            frames[table] = pl.concat(columns, how="horizontal")
         else:
             wanted = list(fields) if table == "transactions" and fields is not None else None
-            frames[table] = pl.read_parquet(parts, columns=wanted)
+            frames[table] = pl.read_parquet([files[name] for name in sorted(names)], columns=wanted)
     return Coded(frames["customers"], frames["accounts"], frames["transactions"], dictionaries)

@@ -1,0 +1,1 @@
+"""Stores at addresses: facts, consents and results as objects that many machines share."""

@@ -1,0 +1,135 @@
+"""Erases a customer from a store at an address, and reads all of it again."""
+
+from collections.abc import Collection
+from typing import Final
+
+import msgspec
+import polars as pl
+
+from tuppence.adapters.embedded import layout
+from tuppence.adapters.embedded.privacy import rows_of_customer
+from tuppence.adapters.objects.address_place import MANIFEST
+from tuppence.adapters.objects.nights import (
+    Begun,
+    erase_results,
+    frame_of,
+    latest_night,
+    parts_done,
+)
+from tuppence.adapters.objects.objects import Objects
+from tuppence.adapters.objects.store_address import CONSENTS, StoreAddress
+from tuppence.errors import UserError
+from tuppence.facts.rows import Rows
+from tuppence.usecases.erase_customer import ErasedRows, Traces
+
+NIGHT: Final = "/night.json"
+
+
+class ErasableAddress:
+    """The data of one customer at an address. Implements the port ErasableStore.
+
+    Args:
+        store: The store.
+        objects: Its objects.
+
+    Raises:
+        UserError: A run over the store goes on, whose workers may keep results of the customer.
+    """
+
+    def __init__(self, store: StoreAddress, objects: Objects) -> None:
+        self._store = store
+        self._objects = objects
+        night, _ = latest_night(objects)
+        if night is not None and not night.record.finished:
+            message = f"{store}: the last run is not finished, and may keep results of a customer"
+            raise UserError("run.unfinished", message, "finish it with the same tuppence run")
+
+    def __str__(self) -> str:
+        return str(self._store)
+
+    def name_of(self, customer: str) -> str:
+        """Return the name of a customer in the store."""
+        return self._store.name_of(customer)
+
+    def rows_of(self, customer: str) -> Rows:
+        """Return the facts of a customer; no rows if there is no such customer."""
+        return rows_of_customer(self._store.facts(), customer)
+
+    def erase_kept(self, customer: str, accounts: Collection[str]) -> ErasedRows:  # noqa: ARG002
+        """Erase consents and results, also those of the run before, and count them."""
+        had_results = False
+        for folder in self._runs():
+            had_results |= erase_results(self._objects, folder, customer)
+            begun = self._begun(folder)
+            if customer in begun.limited:
+                limited = {name: one for name, one in begun.limited.items() if name != customer}
+                left = msgspec.structs.replace(begun, limited=limited)
+                self._objects.put(folder + NIGHT, msgspec.json.encode(left))
+            self._objects.delete([f"{folder}/{layout.CENSUS}"])
+        consents = self._store.erase_consents(customer)
+        return ErasedRows(had_results, consents, 0, 0, 0)
+
+    def erase_facts(self, customer: str) -> int:
+        """Erase the facts of a customer, and delete all segments that are not named any more.
+
+        A segment that was put after the change may belong to a writer that has seen it.
+        """
+        facts = self._store.facts()
+        facts.erase(customer)
+        found = dict(self._objects.names(layout.FACTS))
+        named = {MANIFEST, *(f"{layout.FACTS}/{name}" for name in facts.segment_names())}
+        changed = found[MANIFEST]
+        self._objects.delete(
+            [
+                name
+                for name, put in found.items()
+                if put <= changed and name not in named and not name.endswith(".lock")
+            ]
+        )
+        return 0
+
+    def renew_models(self) -> int:
+        """Destroy no models: there are none at an address."""
+        return 0
+
+    def look_for(self, customer: str, accounts: Collection[str]) -> Traces:
+        """Read every object of the store for traces of a customer."""
+        facts = self._store.facts()
+        left: list[str] = []
+        owners = facts.owners()
+        if customer in facts.customers()["id"] or owners["id"].is_in(list(accounts)).any():
+            left.append(layout.FACTS)
+        named = {f"{layout.FACTS}/{name}" for name in facts.segment_names()}
+        names = [name for name, _ in self._objects.names("")]
+        mentions = 0
+        for folder in self._runs():
+            for _, done in parts_done(self._objects, folder):
+                frame, _ = frame_of(self._objects, done)
+                named.add(done.results)
+                if frame.select((pl.col("customer_id") == customer).any()).item():
+                    left.append(done.results)
+            if customer in self._begun(folder).limited:
+                left.append(folder + NIGHT)
+        if any(consent.customer == customer for consent in self._store.all_consents()):
+            left.append(CONSENTS)
+        for name in names:
+            if name in named or name == CONSENTS or name.endswith(NIGHT):
+                continue  # was read above, by its rows
+            try:
+                data, _ = self._objects.get(name)
+            except FileNotFoundError:  # a writer has removed it meanwhile
+                continue
+            if customer.encode() in data:
+                if name.startswith((layout.FACTS, layout.RUNS)) and not name.endswith(".json"):
+                    left.append(name)
+                else:
+                    mentions += 1
+        return Traces(len(names), tuple(left), mentions)
+
+    def _runs(self) -> list[str]:
+        """Return the folders of all runs."""
+        names = (name for name, _ in self._objects.names(layout.RUNS))
+        return sorted({name.removesuffix(NIGHT) for name in names if name.endswith(NIGHT)})
+
+    def _begun(self, folder: str) -> Begun:
+        return msgspec.json.decode(self._objects.get(folder + NIGHT)[0], type=Begun)

@@ -1,0 +1,178 @@
+"""Nights on a cluster of several processes over an object store that fails a tenth of requests."""
+
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import pytest
+from local.servers import AWS_REGION, Server
+from tests.addresses import packed, population, run_here, run_there, share
+from tests.building import bank, some_rules
+from tests.clusters import Cluster, FlakyStore
+
+from tuppence.adapters import dask_cluster
+from tuppence.adapters.aws.clients import client
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.objects.address_place import AddressPlace
+from tuppence.adapters.objects.objects import Objects
+from tuppence.adapters.objects.store_address import StoreAddress
+from tuppence.bootstrap.address import store_at
+from tuppence.bootstrap.local import StoreFolder
+from tuppence.errors import UserError
+from tuppence.facts.schema import Schema
+from tuppence.rules.ruleset import Ruleset
+from tuppence.usecases.ledger import Tally
+
+BUCKET = "partitions"
+
+
+class Place(NamedTuple):
+    """A cluster, the store that it works over, and what that has in one process."""
+
+    cluster: Cluster
+    flaky: FlakyStore
+    here: StoreFolder
+
+
+@pytest.fixture(scope="module")
+def rules() -> Ruleset:
+    return some_rules("bank_fees", "eating_out_up", "pay_arrived")
+
+
+@pytest.fixture(scope="module")
+def place(
+    emulator: Server, tmp_path_factory: pytest.TempPathFactory, rules: Ruleset
+) -> Iterator[Place]:
+    """Two workers beside a store of 60 customers in a folder, after one night."""
+    folder = tmp_path_factory.mktemp("cluster")
+    here = population(folder / "here")
+    run_here(here, rules)
+    with FlakyStore(emulator.port).running() as flaky, pytest.MonkeyPatch.context() as patch:
+        environment = {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{emulator.port}",
+            "AWS_DEFAULT_REGION": AWS_REGION,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_ALLOW_HTTP": "true",
+        }
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        where = {"LocationConstraint": AWS_REGION}
+        client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
+        environment["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{flaky.port}"
+        patch.setenv("AWS_ENDPOINT_URL", environment["AWS_ENDPOINT_URL"])
+        with Cluster(folder, 2, environment).running() as cluster:
+            yield Place(cluster, flaky, here)
+
+
+def shared(place: Place, name: str) -> StoreAddress:
+    return share(place.here, f"s3://{BUCKET}/{name}")
+
+
+def test_a_cluster_over_a_failing_store_leaves_the_bytes_of_one_process(
+    place: Place, rules: Ruleset
+) -> None:
+    store = shared(place, "night")
+    done = list[Tally]()
+    outcome = run_there(store, rules, on=place.cluster.address, advance=done.append)
+    assert place.flaky.refused > 0
+    assert packed(store) == packed(place.here)
+    assert (outcome.tally.customers, len(done), outcome.resumed) == (60, 6, 0)
+    again = run_there(store, rules, on=place.cluster.address)
+    assert again.already_finished
+    assert again.tally == outcome.tally
+
+
+def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
+    place: Place, rules: Ruleset
+) -> None:
+    store = shared(place, "killed")
+    done = list[Tally]()
+
+    def kill(tally: Tally) -> None:
+        if not done:
+            place.cluster.workers[1].kill()
+        done.append(tally)
+
+    try:
+        outcome = run_there(store, rules, on=place.cluster.address, advance=kill)
+    finally:
+        place.cluster.workers[1].begin()
+    assert (outcome.tally.customers, len(done)) == (60, 6)
+    assert packed(store) == packed(place.here)
+
+
+def test_many_writers_add_to_an_object_store_without_a_lock(place: Place) -> None:
+    address = f"s3://{BUCKET}/writers-{place.flaky.port}"
+    FactStore.create(AddressPlace(Objects(address)), Schema())
+
+    def write(number: int) -> None:
+        row = {"booking date": 20_000, "amount": -1}
+        FactStore(AddressPlace(Objects(address))).append(bank([row], f"c{number}"), 2)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    facts = store_at(address).facts()
+    assert sorted(facts.customers()["id"]) == ["c0", "c1", "c2", "c3"]
+    assert facts.transaction_count == 4
+
+
+def test_a_cluster_that_is_not_there_is_named(
+    place: Place, rules: Ruleset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_cluster, "_CONNECT_SECONDS", 0.5)
+    store = shared(place, "nobody")
+    with pytest.raises(UserError, match=r"dask://127\.0\.0\.1:1: no scheduler of Dask answers"):
+        run_there(store, rules, on="dask://127.0.0.1:1")
+
+
+@pytest.mark.long
+def test_workers_killed_at_random_moments_and_a_scheduler_that_ends(
+    place: Place, rules: Ruleset
+) -> None:
+    chance = random.Random(23)  # noqa: S311 - moments that can be repeated
+    for turn in range(5):
+        store = shared(place, f"random{turn}")
+        moments = {chance.randrange(6) for _ in range(3)}
+        done = list[Tally]()
+
+        def disturb(tally: Tally, done: list[Tally] = done, moments: set[int] = moments) -> None:
+            if len(done) in moments:
+                worker = chance.choice(place.cluster.workers)
+                worker.kill()
+                worker.begin()
+            done.append(tally)
+
+        run_there(store, rules, on=place.cluster.address, advance=disturb)
+        assert len(done) == 6
+        assert packed(store) == packed(place.here)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("is_back", [False, True], ids=["is gone", "comes back"])
+def test_a_night_whose_scheduler_ends_goes_on_where_it_stopped(
+    place: Place, rules: Ruleset, *, is_back: bool
+) -> None:
+    store = shared(place, f"scheduler{is_back}")
+    done = list[Tally]()
+
+    def end(tally: Tally) -> None:
+        if not done:
+            place.cluster.scheduler.kill()
+            if is_back:
+                place.cluster.scheduler.start()
+        done.append(tally)
+
+    with pytest.raises(UserError, match="parts of the run are missing") as raised:
+        run_there(store, rules, on=place.cluster.address, advance=end)
+    assert raised.value.code == "run.cluster"
+    assert any("the scheduler ended or was restarted" in line for line in raised.value.details)
+    if not is_back:
+        place.cluster.scheduler.start()
+    for worker in place.cluster.workers:  # which ended with their scheduler
+        worker.kill()
+        worker.begin()
+    outcome = run_there(store, rules, on=place.cluster.address)
+    assert outcome.resumed >= 1
+    assert packed(store) == packed(place.here)

@@ -1,0 +1,362 @@
+"""A store at an address: snapshots, parts that are done twice, ranges, damage, many writers."""
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from tests.addresses import AS_OF, Packed, packed, population, run_here, run_there, share, use_as_of
+from tests.building import bank, day, some_rules
+from tests.conftest import Run
+
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.objects import nights
+from tuppence.adapters.objects.address_place import AddressPlace
+from tuppence.adapters.objects.nights import AddressPart
+from tuppence.adapters.objects.objects import Objects
+from tuppence.adapters.objects.store_address import StoreAddress
+from tuppence.bootstrap.address import night_at_address, store_at
+from tuppence.bootstrap.local import StoreFolder
+from tuppence.errors import UserError
+from tuppence.facts.batch import FactBatch
+from tuppence.facts.census import Census
+from tuppence.facts.consent import PURPOSE, SCOPE, Consent
+from tuppence.facts.schema import Schema
+from tuppence.feel.values import Date
+from tuppence.rules.ruleset import Ruleset
+from tuppence.usecases.ledger import RunRecord, Tally, WorkItem
+from tuppence.usecases.part_night import PartProblem, run_by_parts
+
+NEXT = "2026-07-01"
+
+
+@pytest.fixture(scope="module")
+def rules() -> Ruleset:
+    return some_rules("bank_fees", "eating_out_up", "pay_arrived")
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory, rules: Ruleset) -> StoreFolder:
+    """A store in a folder, after two nights."""
+    store = population(tmp_path_factory.mktemp("here") / "store")
+    run_here(store, rules, AS_OF)
+    (store.path / "first.json").write_text(json.dumps(_readable(packed(store))))
+    run_here(store, rules, NEXT)
+    return store
+
+
+def _readable(found: Packed) -> dict[str, tuple[int, str]]:
+    return {customer: (as_of, data.hex()) for customer, (as_of, data) in found.items()}
+
+
+@pytest.fixture
+def shared(here: StoreFolder, tmp_path: Path) -> StoreAddress:
+    return share(here, f"file://{tmp_path}/shared")
+
+
+def facts_of(batch: FactBatch) -> object:
+    return batch.customer_ids, {
+        name: [column.dictionary[code] for code in column.values]
+        if len(column.dictionary) > 1
+        else column.values.tolist()
+        for name, column in batch.transactions.columns.items()
+    }
+
+
+def test_two_nights_at_an_address_leave_the_bytes_of_two_nights_in_a_folder(
+    here: StoreFolder, shared: StoreAddress, rules: Ruleset
+) -> None:
+    first = run_there(shared, rules, AS_OF)
+    assert _readable(packed(shared)) == {
+        customer: tuple(kept)
+        for customer, kept in json.loads((here.path / "first.json").read_text()).items()
+    }
+    second = run_there(shared, rules, NEXT)
+    assert packed(shared) == packed(here)
+    assert (first.tally.customers, second.tally.customers) == (60, 60)
+    assert first.tally.changed == 180 > second.tally.changed
+    again = run_there(shared, rules, NEXT)
+    assert again.already_finished
+    assert again.tally == second.tally
+    with pytest.raises(UserError, match="the last run was as of 2026-07-01"):
+        run_there(shared, rules, AS_OF)
+
+
+def test_a_part_done_twice_late_or_by_two_workers_changes_nothing(
+    shared: StoreAddress, rules: Ruleset, tmp_path: Path
+) -> None:
+    run_there(shared, rules, AS_OF)
+    shared.rulesets.put(rules)
+    night = night_at_address(shared, use_as_of(NEXT), "", 2)
+    twice = list[Tally | PartProblem]()
+
+    class Twice:
+        """Does each part at two workers at the same time, which know nothing of each other."""
+
+        def each(self, do, parts):  # type: ignore[no-untyped-def]
+            for part in parts:
+                opened = [nights._OpenNight(do.address, do.folder) for _ in range(2)]
+                with ThreadPoolExecutor(2) as pool:
+                    futures = [pool.submit(one.do, part.partition) for one in opened]
+                found = [future.result() for future in futures]
+                twice.extend(found)
+                yield part, found[0]
+
+    outcome = run_by_parts(night._replace(workers=Twice()), rules, Date(day(NEXT)), lambda _: None)
+    assert twice[::2] == twice[1::2]
+    assert len(twice) == 12
+    before = packed(shared)
+    files = sorted(str(path) for path in tmp_path.rglob("*"))
+    late = night.nights.doing(outcome.run_id)
+    assert late(WorkItem("p00003", 0, 10)) == twice[6]
+    assert packed(shared) == before
+    assert sorted(str(path) for path in tmp_path.rglob("*")) == files
+
+
+def test_a_night_evaluates_the_facts_of_its_beginning(
+    shared: StoreAddress, rules: Ruleset, here: StoreFolder
+) -> None:
+    came = list[Tally]()
+
+    def import_meanwhile(tally: Tally) -> None:
+        if not came:
+            fees = [{"booking date": day(AS_OF), "amount": -500, "category": "bank fee"}] * 3
+            for name in ("C0000001", "new"):
+                rows = [{**fee, "id": f"late{n}"} for n, fee in enumerate(fees)]
+                shared.facts().append(bank(rows, name))
+        came.append(tally)
+
+    outcome = run_there(shared, rules, AS_OF, advance=import_meanwhile)
+    assert outcome.tally.customers == 60
+    assert _readable(packed(shared)) == {
+        customer: tuple(kept)
+        for customer, kept in json.loads((here.path / "first.json").read_text()).items()
+    }
+    assert run_there(shared, rules, AS_OF).tally.customers == 61
+    assert packed(shared).keys() - packed(here).keys() == {"new"}
+
+
+def test_missing_parts_are_named_and_the_same_command_does_them(
+    shared: StoreAddress, rules: Ruleset, tmp_path: Path, here: StoreFolder
+) -> None:
+    (segment,) = (tmp_path / "shared/facts").glob("p00002-*")
+    whole = segment.read_bytes()
+    segment.write_bytes(bytes(40) + whole[40:])
+    with pytest.raises(UserError, match="1 of 6 parts of the run are missing") as raised:
+        run_there(shared, rules)
+    assert raised.value.code == "store.corrupt"
+    (detail,) = raised.value.details
+    assert detail.startswith("p00002:0-10: ")
+    assert "damaged: its checksum" in detail
+    assert "the same command does only the missing parts" in raised.value.hint
+    with pytest.raises(UserError, match="no run over this store is finished"):
+        shared.read_results()
+    segment.write_bytes(whole)
+    done = list[Tally]()
+    assert run_there(shared, rules, advance=done.append).resumed == 5
+    assert len(done) == 6
+    assert len(packed(shared)) == len(packed(here))
+
+
+def test_a_night_fetches_only_the_columns_that_its_rules_read(
+    shared: StoreAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched = dict[str, int]()
+    ranges = Objects.ranges
+
+    def noted(self: Objects, name: str, wanted: list[tuple[int, int]]) -> list[bytes]:
+        fetched[name] = fetched.get(name, 0) + sum(stop - start for start, stop in wanted)
+        return ranges(self, name, wanted)
+
+    monkeypatch.setattr(Objects, "ranges", noted)
+    run_there(shared, some_rules("bank_fees"))
+    facts = shared.facts()
+    sizes = {
+        f"facts/{one.name}": sum(size for size, _ in one.checksums.values())
+        for partition in facts.manifest.partitions
+        for one in partition.segments
+    }
+    assert fetched.keys() == sizes.keys()
+    assert sum(fetched.values()) < 0.5 * sum(sizes.values())
+
+
+def test_parts_of_a_night_of_another_version_or_with_lost_facts_say_so(
+    shared: StoreAddress, rules: Ruleset, tmp_path: Path
+) -> None:
+    outcome = run_there(shared, rules)
+    do = night_at_address(shared, use_as_of(), "", 1).nights.doing(outcome.run_id)
+    assert isinstance(do, AddressPart)
+    other = AddressPart(do.address, do.folder, "0.0.1")(WorkItem("p00000", 0, 10))
+    assert isinstance(other, PartProblem)
+    assert other.code == "run.version"
+    (segment,) = (tmp_path / "shared/facts").glob("p00000-*")
+    (tmp_path / f"shared/{do.folder}/done/p00000.json").unlink()
+    segment.unlink()
+    gone = do(WorkItem("p00000", 0, 10))
+    assert isinstance(gone, PartProblem)
+    assert gone.code == "store.corrupt"
+
+
+def test_those_who_withdraw_consent_keep_their_results_and_get_no_new_ones(
+    here: StoreFolder, rules: Ruleset, tmp_path: Path
+) -> None:
+    shared = share(here, f"file://{tmp_path}/shared")
+    run_there(shared, rules, AS_OF)
+    before = packed(shared)
+    gone = Consent("C0000002", "1", PURPOSE, SCOPE, "GB", 0, withdrawn=day(AS_OF))
+    shared._record([gone])
+    outcome = run_there(shared, rules, NEXT)
+    assert outcome.tally.customers == 59
+    assert packed(shared)["C0000002"] == before["C0000002"]
+    others = {customer: row for customer, row in packed(here).items() if customer != gone.customer}
+    assert packed(shared) == {**others, gone.customer: before[gone.customer]}
+
+
+def test_a_partition_of_several_segments_is_read_by_columns(tmp_path: Path) -> None:
+    place = AddressPlace(Objects(f"file://{tmp_path}/shared"))
+    places = (FactStore.create(place, Schema()), FactStore.create(tmp_path / "here", Schema()))
+    for store in places:
+        for number in range(3):
+            rows = [
+                {"id": str(number + n), "booking date": 20_000 - n, "amount": -n - number,
+                 "category": f"kind{n}", "description": "x"}
+                for n in range(3)
+            ]  # fmt: skip
+            store.append(bank(rows, f"c{number % 2}"))
+    there, local = places
+    assert there.digest != local.digest  # the files differ, the facts do not
+    assert facts_of(there.read("p00000")) == facts_of(local.read("p00000"))
+    some = ("amount", "category")
+    assert facts_of(there.read("p00000", some)) == facts_of(local.read("p00000", some))
+    assert "description" not in there.read("p00000", some).transactions.columns
+    assert facts_of(there.find("c1")) == facts_of(local.find("c1"))
+    there.compact()
+    assert facts_of(there.read("p00000")) == facts_of(local.read("p00000"))
+    there.erase("c1")
+    assert there.read("p00000").customer_ids == ("c0",)
+
+
+def test_writers_that_are_overtaken_start_again_from_the_new_facts(tmp_path: Path) -> None:
+    address = f"file://{tmp_path}/shared"
+    FactStore.create(AddressPlace(Objects(address)), Schema())
+    row = {"booking date": 20_000, "amount": -1}
+
+    def write(number: int) -> None:
+        store = FactStore(AddressPlace(Objects(address)))
+        for turn in range(2):
+            store.append(bank([{**row, "id": f"{turn}"}], f"c{number}"), partition_size=2)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    facts = store_at(address).facts()
+    assert sorted(facts.customers()["id"]) == [f"c{n}" for n in range(4)]
+    assert facts.transaction_count == 8
+    assert sum(count for _, count in facts.partitions()) == 4
+    sequences = [
+        rows.transactions["sequence"] for rows in facts.parts() if rows.transactions is not None
+    ]
+    assert len({number for some in sequences for number in some}) == 8
+
+
+def test_facts_that_no_manifest_names_are_removed_when_nobody_can_need_them(tmp_path: Path) -> None:
+    """The facts of a night stay, and those that a writer has just put."""
+    place = AddressPlace(Objects(f"file://{tmp_path}/shared"))
+    store = FactStore.create(place, Schema())
+    row = {"booking date": 20_000, "amount": -1}
+    store.append(bank([row], "ann"))
+    (first,) = store.segment_names()
+    folder = tmp_path / "shared/facts"
+    night = tmp_path / "shared/runs/000001-a"
+    night.mkdir(parents=True)
+    (night / "facts.json").write_bytes((folder / "manifest.json").read_bytes())
+    for name in (first, "p00000-lost"):
+        (folder / name).write_bytes((folder / first).read_bytes())
+        os.utime(folder / name, (1, 1))
+    (folder / "p00000-new").write_bytes(b"of a writer")
+    for number in range(9):  # compacts, so that no manifest names the first
+        store.append(bank([{**row, "id": str(number)}], "ann"))
+    left = {path.name for path in folder.iterdir()}
+    assert first in left
+    assert "p00000-lost" not in left
+    assert "p00000-new" in left
+    (night / "facts.json").unlink()
+    store.append(bank([row], "bob"))
+    assert first not in {path.name for path in folder.iterdir()}
+
+
+def test_commands_load_run_and_list_a_store_at_an_address(
+    here: StoreFolder, tuppence: Run, tmp_path: Path
+) -> None:
+    address = f"file://{tmp_path}/shared"
+    for _ in range(2):  # the second time changes nothing
+        loaded = tuppence("load", "--store", here.path, "--to", address).stdout
+        assert loaded.startswith(f"{here.facts().transaction_count:,} transactions in ")
+    rules = Path(__file__).parents[3] / "catalogue/bank_fees.yaml"
+    run = ("run", "--rules", rules, "--as-of", AS_OF, "--format", "json", "--store")
+    found = json.loads(tuppence(*run, address).stdout)
+    assert (found["customers"], found["already_finished"]) == (60, False)
+    assert json.loads(tuppence(*run, address).stdout)["already_finished"]
+    listed = tuppence("results", "--store", address, "--customer", "C0000001", "--format", "json")
+    assert json.loads(listed.stdout)["rule_id"] == "bank_fees"
+    refused = tuppence(*run, here.path, "--on", "dask://127.0.0.1:1", status=1).stderr
+    assert "run.folder" in refused
+    assert "tuppence load" in refused
+    assert (
+        "run.cluster" in tuppence(*run, address, "--as-of", NEXT, "--on", "x://y", status=1).stderr
+    )
+    assert "store.missing" in tuppence(*run, f"file://{tmp_path}/no", status=1).stderr
+    assert "store.address" in tuppence(*run, "ftp://host/store", status=1).stderr
+
+
+def test_nothing_is_sent_without_tls_unless_an_operator_allows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.setenv(name, "eu-west-2")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.delenv("AWS_ALLOW_HTTP", raising=False)
+    with pytest.raises(UserError, match="cannot be reached") as raised:
+        Objects("s3://bucket/store").get("facts/manifest.json")
+    assert "builder error" in raised.value.message
+
+
+def test_an_erasure_leaves_nothing_of_a_customer_in_any_object(
+    here: StoreFolder, rules: Ruleset, tmp_path: Path, tuppence: Run
+) -> None:
+    shared = share(here, f"file://{tmp_path}/shared")
+    partial = Consent("C0000003", "1", PURPOSE, ("transactions",), "GB", 0)
+    shared._record([partial])
+    run_there(shared, rules, AS_OF)
+    forget = ("forget", "C0000003", "--store", str(shared), "--yes")
+    night_at_address(shared, use_as_of(NEXT), "", 1).nights.start(
+        RunRecord("unfinished", day(NEXT), rules.digest, ())
+    )
+    assert "run.unfinished" in tuppence(*forget, status=1).stderr
+    run_there(shared, rules, NEXT)
+    before = packed(shared)
+    said = tuppence(*forget).stdout
+    assert "the results, 1 consents" in said
+    assert "none names the customer or an account" in said
+    assert "C0000003" in before
+    assert packed(shared) == {who: row for who, row in before.items() if who != "C0000003"}
+    assert "C0000003" not in shared.facts().customers()["id"]
+    files = [path for path in (tmp_path / "shared").rglob("*") if path.is_file()]
+    assert not [path for path in files if b"C0000003" in path.read_bytes()]
+    kept = {path.name for path in (tmp_path / "shared/facts").iterdir()} - {"manifest.json.lock"}
+    assert kept == {"manifest.json", *shared.facts().segment_names()}
+    assert "facts.unknown-customer" in tuppence(*forget, status=1).stderr
+
+
+def test_a_night_reads_the_census_of_its_beginning(shared: StoreAddress, rules: Ruleset) -> None:
+    first = Census(day("2026-06-01"), {"GBP 1 1": {"groceries": 30_000}})
+    shared.keep_census(first)
+    night = night_at_address(shared, use_as_of(), "", 1)
+    assert night.facts.read("p00000").census == first
+    shared.rulesets.put(rules)
+    night.nights.start(RunRecord("one", day(AS_OF), rules.digest, ()))
+    shared.keep_census(Census(day("2026-07-01")))
+    do = night.nights.doing("one")
+    assert isinstance(do, AddressPart)
+    assert nights._OpenNight(do.address, do.folder)._facts.read("p00000").census == first
+    assert shared.census() == Census(day("2026-07-01"))
