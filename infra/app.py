@@ -11,6 +11,7 @@ import aws_cdk as cdk
 import cdk_nag
 
 from infra.stacks.data import Data
+from infra.stacks.deliver import Deliver
 from infra.stacks.delivery import Delivery
 from infra.stacks.feed import Feed
 from infra.stacks.fleet import Fleet
@@ -33,10 +34,13 @@ def build(app: cdk.App, environment: Environment) -> None:
     services = Services(app, environment, network, data, migration)
     feed = Feed(app, environment, network, data, services)
     take_in = TakeIn(app, environment, network, data, migration)
+    deliver = (
+        Deliver(app, environment, network, data, services) if environment.deliver_hours else None
+    )
     fleet = Fleet(app, environment, network, data, services)
     recipients = app.node.try_get_context("alarms") or ""
     addresses = recipients.replace(",", " ").split()
-    Monitoring(app, environment, data, services, feed, take_in, fleet, addresses)
+    Monitoring(app, environment, data, services, feed, take_in, deliver, fleet, addresses)
     cdk.Tags.of(app).add("environment", environment.name)
 
 

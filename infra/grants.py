@@ -10,10 +10,13 @@ from aws_cdk import aws_secretsmanager as secrets
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.nag_suppressions import exported, suppress
 from infra.stacks.data import Data
 
 RULESETS: Final = "rulesets/????????????????.json"
 """Pattern of the keys of rulesets: 16 digits of their digest."""
+DEFINITIONS: Final = "definitions/"
+"""Prefix of the keys of rule files."""
 CURRENT: Final = "rulesets/current"
 """Key of the object that names the ruleset published last."""
 MODELS: Final = ("models/????????????????.json", "models/current")
@@ -67,6 +70,19 @@ def grant_rulesets(grantee: iam.IGrantable, data: Data) -> None:
         grant(grantee, data.rulesets.arn_for_objects(key), "s3:GetObject")
     grant(grantee, data.rulesets.bucket_arn, "s3:ListBucket")
     grant(grantee, data.key.key_arn, "kms:Decrypt")
+
+
+def grant_definitions(grantee: iam.IGrantable, data: Data) -> None:
+    """Allow reading rule files, and how many versions of them there were."""
+    rulesets = data.rulesets
+    grant(grantee, rulesets.arn_for_objects(f"{DEFINITIONS}*"), "s3:GetObjectVersion")
+    listed = {"StringLike": {"s3:prefix": f"{DEFINITIONS}*"}}
+    grant(grantee, rulesets.bucket_arn, "s3:ListBucketVersions", conditions=listed)
+    found = f"IAM5[Resource::{exported(data, rulesets.bucket_arn)}/{DEFINITIONS}*]"
+    role = grantee.grant_principal
+    if not isinstance(role, iam.Role):
+        raise TypeError("only a role reads rule files")
+    suppress(role, {found: "every file of the folder is read"})
 
 
 def grant_models(grantee: iam.IGrantable, data: Data) -> None:

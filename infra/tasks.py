@@ -10,9 +10,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra import grants
 from infra.image import image
+from infra.nag_suppressions import exported, suppress
 from infra.stacks.data import Data
-from tuppence.capacity.environments import TaskSize
+from tuppence.capacity.environments import Environment, TaskSize
 
 DRAIN_SECONDS: Final = 60
 """Time in which a task may finish its requests before it is stopped."""
@@ -85,6 +87,42 @@ def fargate_task(
         ecs.MountPoint(container_path="/tmp", source_volume="tmp", read_only=False)  # noqa: S108
     )
     return task
+
+
+def grant_start(
+    scope: cdk.Stack,
+    role: iam.Role,
+    task: ecs.FargateTaskDefinition,
+    cluster: ecs.ICluster,
+    environment: Environment,
+) -> None:
+    """Allow a role to start a task in a cluster, and to tag it.
+
+    Args:
+        scope: The stack of the role.
+        role: The role.
+        task: The task.
+        cluster: The cluster, of another stack.
+        environment: The environment.
+    """
+    grants.grant(
+        role,
+        task.task_definition_arn,
+        "ecs:RunTask",
+        conditions={"ArnEquals": {"ecs:cluster": cluster.cluster_arn}},
+    )
+    tasks = scope.format_arn(
+        service="ecs", resource="task", resource_name=f"{cluster.cluster_name}/*"
+    )
+    only = {"StringEquals": {"ecs:CreateAction": "RunTask"}}
+    grants.grant(role, tasks, "ecs:TagResource", conditions=only)
+    for passed in (task.task_role, task.obtain_execution_role()):
+        to = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+        grants.grant(role, passed.role_arn, "iam:PassRole", conditions=to)
+    name = exported(cdk.Stack.of(cluster), cluster.cluster_name)
+    account = environment.account or "<AWS::AccountId>"
+    found = f"arn:<AWS::Partition>:ecs:{scope.region}:{account}:task/{name}/*"
+    suppress(role, {f"IAM5[Resource::{found}]": "a task has no name before it is started"})
 
 
 def log_ended_tasks(

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,8 @@ from local.stack import TUPPENCE, Platform, address
 
 ROOT: Final = Path(__file__).parent.parent
 DAY: Final = "2026-06-30"
+Run = Callable[..., str]
+"""A function that runs a command, given its words, and returns its output."""
 
 
 def main() -> int:
@@ -68,17 +70,30 @@ def publish_catalogue(platform: Platform) -> str:
     return tuppence("rules", "publish", *database, *where, *addresses, "--as-of", DAY)
 
 
-def approve_rules(platform: Platform, rules_folder: Path) -> None:
-    """Put rules into the database as one person, and approve them as another."""
+def tuppence(*arguments: object) -> str:
+    """Run a command, and return its output.
+
+    Raises:
+        SystemExit: The command failed; the message is its output.
+    """
+    command: Sequence[str] = [*TUPPENCE, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+    return done.stdout
+
+
+def approve_rules(platform: Platform, rules_folder: Path, run: Run = tuppence) -> None:
+    """Put rules into the database as one person, and approve them as another, by commands."""
     author, reviewer = (("--database", platform.person(name)) for name in ("author", "reviewer"))
     why = ("--reason", "trying it out")
-    tuppence("definitions", "put", rules_folder, *author, *why)
-    listed = msgspec.json.decode(tuppence("definitions", "list", *author, "--format", "json"))
+    run("definitions", "put", rules_folder, *author, *why)
+    listed = msgspec.json.decode(run("definitions", "list", *author, "--format", "json"))
     rules = [row["rule_id"] for row in listed if row["state"] == "draft"]
-    tuppence("definitions", "move", *rules, *author, "--to", "in_review", *why)
-    read = msgspec.json.decode(tuppence("definitions", "review", *reviewer, "--format", "json"))
+    run("definitions", "move", *rules, *author, "--to", "in_review", *why)
+    read = msgspec.json.decode(run("definitions", "review", *reviewer, "--format", "json"))
     names = ["{rule_id}:{version}:{digest}".format(**row) for row in read]
-    tuppence("definitions", "approve", *names, *reviewer, *why)
+    run("definitions", "approve", *names, *reviewer, *why)
 
 
 def dispatch(platform: Platform) -> str:
@@ -113,19 +128,6 @@ def describe(platform: Platform) -> None:
         f'-d \'{{"as_of": "{DAY}"}}\'',
         flush=True,
     )
-
-
-def tuppence(*arguments: object) -> str:
-    """Run a command, and return its output.
-
-    Raises:
-        SystemExit: The command failed; the message is its output.
-    """
-    command: Sequence[str] = [*TUPPENCE, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stdout + done.stderr)
-    return done.stdout
 
 
 def say(text: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from local.__main__ import ROOT, approve_rules, say, tuppence
+from local.__main__ import ROOT, Run, approve_rules, say, tuppence
 from local.cloud import Cloud
 from local.servers import PATIENCE, MissingError, Server
 from tuppence.adapters.aws.clients import client
@@ -28,12 +28,14 @@ FAIR: Final = 0.5
 """Part of its equal share that every engine has to do at least."""
 
 
-def fill(cloud: Cloud, store: Path, customers: int, until: str, rules: Path) -> None:
-    """Make a population, and load it and rules into the database."""
-    tuppence("synth", "--store", store, "--customers", customers, "--until", until)
+def fill(
+    cloud: Cloud, store: Path, customers: int, until: str, rules: Path, run: Run = tuppence
+) -> None:
+    """Make a population, and load it and rules into the database, by commands."""
+    run("synth", "--store", store, "--customers", customers, "--until", until)
     consent = ("--consent-from", "2020-01-01", "--consent-until", "2099-01-01")
-    tuppence("load", "--store", store, "--to", cloud.platform.database, *consent)
-    approve_rules(cloud.platform, rules)
+    run("load", "--store", store, "--to", cloud.platform.database, *consent)
+    approve_rules(cloud.platform, rules, run)
 
 
 def publish(cloud: Cloud, as_of: str) -> str:

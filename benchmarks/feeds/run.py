@@ -71,7 +71,7 @@ STEADY: Final = "1,000 feeds a second over HTTP"
 MANY: Final = 50
 """Number of states of a customer for whom the size is extrapolated."""
 TUPPENCE: Final = (sys.executable, "-m", "tuppence")
-PRICES: Final = ROOT / "src" / "tuppence" / "capacity" / "prices.toml"
+PRICES: Final = ROOT / "src" / "tuppence" / "capacity" / "prices" / "us-east-1.toml"
 PEOPLE: Final = """
 WITH customers AS (
     INSERT INTO tuppence.customers (id, currency) SELECT unnest(%s::text[]), 'GBP' RETURNING id

@@ -110,7 +110,7 @@ def lifted(setup: Setup, part: str) -> tuple[Setup, str]:
 
 def steps(customers: int) -> Iterator[Step]:
     """Yield a run as it is, then with one limit after another lifted, until the goal is met."""
-    work, prices = read_work(), read_prices()
+    work, prices = read_work(), read_prices(ENVIRONMENTS["prod"].region)
     setup, change = Setup(ENVIRONMENTS["prod"], Limits()), FIRST
     while True:
         environment, limits, listers = setup

@@ -12,8 +12,9 @@ from tuppence.capacity.tables import Prices, read_prices, read_work
 
 def cost_page() -> Iterator[str]:
     """Yield the bill of a million customers, with prices, measured work and assumptions."""
-    prices, work = read_prices(), read_work()
-    found = cost.estimate(ENVIRONMENTS["prod"], prices, work, run.Load(1_000_000, 60, 1))
+    prod = ENVIRONMENTS["prod"]
+    prices, work = read_prices(prod.region), read_work()
+    found = cost.estimate(prod, prices, work, run.Load(1_000_000, 60, 1))
     yield "# What a fleet costs\n"
     yield (
         "`tuppence cost --customers 1000000 --rules 60 --env prod`: US dollars a month, by the\n"
@@ -66,10 +67,9 @@ def cost_page() -> Iterator[str]:
             yield f"| {name} | {quota.service} | {quota.name} | {quota.needed:,} | {quota.why} |"
     yield "\n## Prices\n"
     yield (
-        f"These are the prices of {prices.region}; the environments are in "
-        f"{found.environment.region}, where some differ. Copy "
-        "`src/tuppence/capacity/prices.toml`, enter those of your region, and give the file with "
-        "`--prices`.\n"
+        f"These are the prices of {prices.region}, where the environments are. For another region "
+        "copy `src/tuppence/capacity/prices/us-east-1.toml`, enter its prices and its name, and "
+        "give the file with `--prices`. A region without prices is refused.\n"
     )
     yield "| unit | dollars | source |\n|---|---:|---|"
     for name, price in sorted(prices.price.items()):

@@ -64,7 +64,7 @@ class Delivery(cdk.Stack):
     def _grant_tests(self, role: iam.Role, environment: str) -> None:
         """Allow beginning runs, following them, and recording which commit is deployed."""
         name = f"tuppence-{environment}"
-        for function in ("customer", "refresh"):
+        for function in ("customer", "convert", "refresh"):
             arn = self._arn("lambda", "function", f"{name}-{function}", separator=":")
             grants.grant(role, arn, "lambda:InvokeFunction")
         later = "AWS chooses its name when it is created, after this role"
@@ -74,17 +74,24 @@ class Delivery(cdk.Stack):
         grants.grant(role, table, "dynamodb:GetItem", "dynamodb:Query")
         key = self._arn("kms", "key", "*")
         statement = iam.PolicyStatement(
-            actions=["kms:Decrypt"],
+            actions=["kms:Decrypt", "kms:GenerateDataKey"],
             resources=[key],
             conditions={
                 "StringEquals": {
-                    "kms:ViaService": f"dynamodb.{self.region}.amazonaws.com",
+                    "kms:ViaService": [
+                        f"{service}.{self.region}.amazonaws.com" for service in ("dynamodb", "s3")
+                    ],
                     "aws:ResourceTag/environment": environment,
                 }
             },
         )
         role.add_to_policy(statement)
-        self._suppress_wildcards(role, (stack, table, key), later)
+        rulesets = f"arn:{self.partition}:s3:::{name}-data-rulesets*"
+        files = f"{rulesets}/{grants.DEFINITIONS}*"
+        listed = {"StringLike": {"s3:prefix": f"{grants.DEFINITIONS}*"}}
+        grants.grant(role, rulesets, "s3:ListBucket", conditions=listed)
+        grants.grant(role, files, "s3:PutObject", "s3:DeleteObject")
+        self._suppress_wildcards(role, (stack, table, key, rulesets, files), later)
         self._grant_migration(role, name)
         parameter = self._arn("ssm", "parameter", f"tuppence/{environment}/commit")
         grants.grant(role, parameter, "ssm:GetParameter", "ssm:PutParameter")

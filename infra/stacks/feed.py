@@ -99,6 +99,7 @@ class Feed(EnvironmentStack):
                 *("--results", f"dynamodb://{data.results.table_name}"),
                 *("--rulesets", f"s3://{data.rulesets.bucket_name}/rulesets/"),
                 *("--feeds", f"dynamodb://{data.feeds.table_name}"),
+                *("--retain-months", str(self._environment.feed_months)),
                 *("--models", f"s3://{data.rulesets.bucket_name}/models/"),
                 *("--host", "0.0.0.0", "--log-metrics"),
             ],

@@ -65,6 +65,7 @@ class Fleet(EnvironmentStack):
             "TUPPENCE_ENGINES_SERVICE": "engines",
             "TUPPENCE_ENGINES_PORT": str(ENGINE_PORT),
             "TUPPENCE_RULESETS": data.rulesets.bucket_name,
+            "TUPPENCE_DEFINITIONS": environment.definitions,
             "TUPPENCE_INBOX": data.inbox.bucket_name,
             "TUPPENCE_LEDGER": data.ledger.table_name,
             "TUPPENCE_CUSTOMER_QUEUE": self._data.customer_queue.queue_url,
@@ -238,13 +239,19 @@ class Fleet(EnvironmentStack):
         return found
 
     def _convert(self) -> functions.Function:
-        names = self._reads_relay | {"TUPPENCE_RULESETS", "TUPPENCE_TIME_ZONE"}
+        names = self._reads_relay | {
+            "TUPPENCE_RULESETS",
+            "TUPPENCE_DEFINITIONS",
+            "TUPPENCE_TIME_ZONE",
+        }
         found = self._function(
             "convert", self._environment.timing.publish, 2_048, names, large=True
         )
         found.add_environment("TUPPENCE_REFRESH_FUNCTION", self.refresh.function_name)
         grants.grant_secret(found, self._data.relay_token)
         grants.grant(found, self._data.rulesets.arn_for_objects(grants.RULESETS), "s3:PutObject")
+        if self._environment.definitions == "bucket":
+            grants.grant_definitions(found, self._data)
         grants.grant(found, self._data.key.key_arn, "kms:Decrypt", "kms:GenerateDataKey")
         grants.grant(found, self.refresh.function_arn, "lambda:InvokeFunction")
         return found

@@ -16,6 +16,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from infra.stacks.data import NOTIFIERS, Data
+from infra.stacks.deliver import Deliver
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.feed import Feed
 from infra.stacks.fleet import NAMESPACE, Fleet
@@ -44,6 +45,7 @@ class Monitoring(EnvironmentStack):
         services: Services,
         feed: Feed,
         take_in: TakeIn,
+        deliver: Deliver | None,
         fleet: Fleet,
         recipients: Sequence[str],
     ) -> None:
@@ -52,6 +54,7 @@ class Monitoring(EnvironmentStack):
         self._services = services
         self._feed = feed
         self._take_in = take_in
+        self._deliver = deliver
         self._fleet = fleet
         self._topic = sns.Topic(self, "Alarms", master_key=data.key, enforce_ssl=True)
         self._topic.add_to_resource_policy(
@@ -93,6 +96,10 @@ class Monitoring(EnvironmentStack):
         self._service_alarms()
         self._feed_alarms()
         self._take_in_alarms()
+        if self._deliver is not None:
+            failures = _seen(self._deliver.failure_rule)
+            meaning = "deliveries were given up, or the task that makes them failed"
+            self._alarm("DeliverFailures", failures, 1, meaning, "deliveries")
 
     def _queue_alarms(self) -> None:
         data = self._data

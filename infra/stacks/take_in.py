@@ -19,7 +19,7 @@ from infra.stacks.data import Data
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.migration import Migration
 from infra.stacks.network import Network
-from infra.tasks import DATABASE_SETTINGS, fargate_task, log_ended_tasks
+from infra.tasks import DATABASE_SETTINGS, fargate_task, grant_start, log_ended_tasks
 from tuppence.capacity.environments import TAKE_IN_TASK, Environment
 
 ARRIVED: Final = '{"arrived": true}'
@@ -274,24 +274,7 @@ class TakeIn(EnvironmentStack):
             "sqs:GetQueueAttributes",
         )
         grants.grant(role, self._data.key.key_arn, "kms:Decrypt")
-        grants.grant(
-            role,
-            task.task_definition_arn,
-            "ecs:RunTask",
-            conditions={"ArnEquals": {"ecs:cluster": self._cluster.cluster_arn}},
-        )
-        tasks = self.format_arn(
-            service="ecs", resource="task", resource_name=f"{self._cluster.cluster_name}/*"
-        )
-        only = {"StringEquals": {"ecs:CreateAction": "RunTask"}}
-        grants.grant(role, tasks, "ecs:TagResource", conditions=only)
-        for passed in (task.task_role, task.obtain_execution_role()):
-            to = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
-            grants.grant(role, passed.role_arn, "iam:PassRole", conditions=to)
-        cluster = exported(cdk.Stack.of(self._cluster), self._cluster.cluster_name)
-        account = self._environment.account or "<AWS::AccountId>"
-        found = f"arn:<AWS::Partition>:ecs:{self.region}:{account}:task/{cluster}/*"
-        suppress(role, {f"IAM5[Resource::{found}]": "a task has no name before it is started"})
+        grant_start(self, role, task, self._cluster, self._environment)
         subnets = self._network.vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
         pipes.CfnPipe(
             self,

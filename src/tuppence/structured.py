@@ -22,7 +22,8 @@ Location = tuple[str | int, ...]
 
 ENVIRONMENT: Final = "env:"
 """Prefix of the name of a secret in the environment, in place of a file's name."""
-_MAX_BYTES = 1_000_000
+MAX_BYTES: Final = 1_000_000
+"""Maximum size of a YAML file, and of other small files."""
 _MAX_NESTING = 100
 _TOO_DEEP = f"nested more than {_MAX_NESTING} levels deep"
 _PATH = re.compile(r"(.*?)(?: - at (?:`key` in )?`(\$[^`]*)`)?", re.DOTALL)
@@ -149,8 +150,17 @@ def read_text(path: Path) -> str:
     Raises:
         UserError: The file is missing, not a file, too large, or not UTF-8.
     """
+    return decode_text(read_bytes(path, MAX_BYTES), path)
+
+
+def decode_text(content: bytes, path: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        UserError: It is not UTF-8.
+    """
     try:
-        return read_bytes(path, _MAX_BYTES).decode()
+        return content.decode()
     except UnicodeDecodeError as error:
         message = f"{path}: not UTF-8 text, from byte {error.start} on"
         raise UserError("file.encoding", message, "save it as UTF-8") from None
@@ -164,6 +174,17 @@ def read_yaml(path: Path, kind: type[T]) -> Document[T]:
             `file:line:column`.
     """
     return parse_yaml(read_text(path), path, kind)
+
+
+def read_settings(where: str, kind: type[T]) -> Document[T]:
+    """Read YAML from a file, or for `env:NAME` from the environment, as a struct of a type.
+
+    Raises:
+        UserError: As from `read_yaml`, or the environment has no such variable.
+    """
+    if where.startswith(ENVIRONMENT):
+        return parse_yaml(read_secret(where), Path(where), kind)
+    return read_yaml(Path(where), kind)
 
 
 def parse_yaml(text: str, path: Path, kind: type[T]) -> Document[T]:

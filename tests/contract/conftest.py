@@ -96,10 +96,13 @@ def dynamodb(aws: Server) -> Kept:  # noqa: ARG001 - the emulator
     def table() -> PersonTable:
         return PersonTable(client("dynamodb"), name, tools)
 
+    def feeds() -> DynamoFeeds:
+        return DynamoFeeds(table(), kept_days=100_000)  # the tests are about days of the past
+
     return Kept(
         customers.discard,
-        lambda: DynamoFeeds(table()),
+        feeds,
         lambda: DynamoOutbox(table()),
-        DynamoFeeds(table()),
-        lambda: DynamoFeeds(table()),
+        feeds(),
+        feeds,
     )

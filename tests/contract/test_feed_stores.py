@@ -319,12 +319,11 @@ def test_all_that_is_kept_of_a_person_is_exported_and_erased(kept: Kept) -> None
         with store.change(customer) as change:
             change.prefer(Preferences(["tip"]))
     found = kept.data.export("ann")
-    assert {name: len(rows) for name, rows in found.items()} == {
+    assert {name: len(rows) for name, rows in found.items() if rows} == {
         "events": 1,
         "views": 1,
         "states": 1,
         "preferences": 1,
-        "deliveries": 0,
     }
     (event_row,), (view_row,) = found["events"], found["views"]
     assert event_row["event"]["kind"] == "acknowledged"

@@ -2,14 +2,19 @@
 
 import json
 import random
+import re
 import shutil
 from pathlib import Path
 
+import httpx2
 import pytest
+from local.servers import PATIENCE
 from tests.building import copy_rules
 from tests.commands import command
+from tests.serving import served
 
 from tuppence.adapters.embedded.store_folder import StoreFolder
+from tuppence.bootstrap.console import console_service
 from tuppence.bootstrap.feeds import store_feeds
 from tuppence.facts.consent import PURPOSES
 from tuppence.feed.items import DAY, EventKind
@@ -17,6 +22,7 @@ from tuppence.feel.values import Date, parse_date
 from tuppence.relevance.ranking import is_held_out
 from tuppence.usecases.build_feed import FeedRequest, build_feed
 from tuppence.usecases.feed_ports import ShownView, view_id
+from tuppence.usecases.levers import TEMPERATURES
 from tuppence.usecases.record_events import Happened, record_events
 
 RULES = ("bank_fees", "cash_share", "groceries_up", "month_in_review", "week_in_review",
@@ -65,6 +71,34 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def store(tmp_path: Path, used: Path) -> Path:
     return Path(shutil.copytree(used, tmp_path / "store"))
+
+
+def test_the_console_shows_the_model_its_gain_and_the_levers(used: Path, tmp_path: Path) -> None:
+    rules = copy_rules(tmp_path / "rules", *RULES)
+    now = DAY * Date(20_634).day
+    app = console_service(used, rules, None, PURPOSES, 1_000_000, lambda: now, "key")
+    shown = json.loads(command("relevance", "show", "--store", used, "--format", "json"))
+    compared = json.loads(command("relevance", "compare", "--store", used, "--format", "json"))
+    with served(app) as port:
+        sent = {"Sec-Fetch-Site": "same-origin"}
+        where = f"http://127.0.0.1:{port}"
+        with httpx2.Client(base_url=where, headers=sent, timeout=PATIENCE) as asked:
+            asked.get("/?key=key")
+            text = asked.get("/relevance").text
+            levers = asked.post("/relevance").text
+    assert shown["digest"] in text
+    for rule, points in shown["model"]["rule"].items():
+        assert f'<td>{rule}</td><td class="number">{points:+}</td>' in text
+    assert (compared["unknown"] or "This is not chance") in text
+    told = json.loads(command("relevance", "evaluate", "--store", used, "--format", "json"))
+    (of_rules,) = (one for one in told if one["order"] == "rule order")
+    row = re.search(r'rule order</th><td class="number">(.*?)</td><td>(.*?)</td>', levers)
+    assert row is not None
+    if of_rules["unknown"]:
+        assert row.groups() == ("not known", of_rules["unknown"])
+    else:
+        assert row[1] == f"{of_rules['change']:+.1%}"
+    assert levers.count('<th scope="row">temperature') == len(TEMPERATURES)
 
 
 def test_a_model_is_fitted_shown_published_and_rolled_back(store: Path) -> None:

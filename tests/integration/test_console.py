@@ -19,9 +19,11 @@ from tests.building import ROOT, copy_rules, day
 from tests.commands import command
 from tests.serving import served
 
+from tuppence.adapters.embedded.store_folder import StoreFolder
 from tuppence.bootstrap.console import console_service
 from tuppence.facts.consent import PURPOSES
 from tuppence.feed.items import DAY
+from tuppence.usecases.ledger import RunRecord, Tally
 
 KEY: Final = "a-key-of-the-tests"
 PERSON: Final = "C0000002"
@@ -392,7 +394,8 @@ def test_a_customer_has_a_feed_every_rule_and_the_reasons(
         page.get_by_label("Name begins with").fill(PERSON)
         page.get_by_role("button", name="Find").click()
         page.get_by_role("link", name=PERSON).click()
-        assert page.locator(".card h3").all_inner_texts() == [one["title"] for one in shown]
+        because(page)
+        assert page.locator(".cards h3").all_inner_texts() == [one["title"] for one in shown]
         assert page.locator("section").nth(1).locator("tbody tr").count() == len(RULES) + 1
         page.get_by_role("link", name="Why").first.click()
         expect(page.locator(".headline")).to_contain_text(f"{PERSON} qualifies")
@@ -409,9 +412,40 @@ def test_the_nights_count_each_rule_beside_the_night_before(
         ]  # fmt: skip
         row = page.locator("tr", has_text="The week in review")
         told = console.counted("week_in_review")["qualified"]
-        expect(row.locator("td[data-label='Qualified']")).to_have_text(str(told))
+        counted = re.compile(rf"^{told}\s*before \d+$")
+        expect(row.locator("td[data-label='Qualified']")).to_have_text(counted)
         expect(row.locator("td[data-label='Night before']")).not_to_have_text("not known")
         expect(row.get_by_role("img")).to_have_count(1)
+
+
+def test_a_run_is_followed_while_it_goes_on_and_past_ones_are_replayed(
+    browser: Browser, console: Served
+) -> None:
+    run = RunRecord("run1", day("2026-07-01"), "x", ("p:0-6", "p:6-12"), started=NOW - 2_000)
+    with StoreFolder(console.store).results() as kept, opened(browser, console) as page:
+        kept.start(run)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{console.address}/nights")
+        followed = page.locator("#run [role=status]")
+        expect(followed).to_have_text("0 of 12 customers.")
+        with kept.completing("run1", "p:0-6", Tally(6)):
+            pass
+        expect(followed).to_contain_text("6 of 12 customers, 3 a second, about 2 s left.")
+        for width in (400, 1280):
+            page.set_viewport_size({"width": width, "height": 900})
+            picture(page, f"running-{width}")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert Axe().run(page).violations_count == 0
+        with kept.completing("run1", "p:6-12", Tally(6)):
+            pass
+        kept.finish("run1", NOW)
+        expect(followed).to_have_count(0)
+        assert sum("/nights/events" in url for url in asked) == 1, "it has not reconnected"
+        page.get_by_role("button", name=f"Replay the night of {NIGHT}").click()
+        expect(page.get_by_text("The replay found what the night found.")).to_be_visible()
+        picture(page, "replay")
+        assert Axe().run(page).violations_count == 0
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])
@@ -433,15 +467,19 @@ def test_the_pages_are_accessible_and_fit_the_screen(
         "form-rule": "/rule?name=travel_heavy",
         "file": "/rule?name=bank_fees&view=file",
         "customers": "/customers",
+        "why": f"/customer?customer={PERSON}",
         "customer": f"/customer?customer={PERSON}",
         "reason": f"/reason?customer={PERSON}&rule=week_in_review",
         "nights": "/nights",
+        "relevance": "/relevance",
         "error": "/rule?name=nothing",
     }
     with opened(browser, console, 404, viewport=size, color_scheme=scheme) as page:
         for name, path in paths.items():
             page.goto(f"{console.address}{path}")
             page.locator("main").wait_for()
+            if name == "customer":
+                because(page)
             if path.startswith("/rule?") and name != "error":
                 page.locator("#preview:not(.old) .headline").wait_for()
                 page.get_by_role("button", name=re.compile("^Why C")).first.click()
@@ -476,6 +514,12 @@ def test_the_editor_works_by_keyboard_alone(browser: Browser, console: Served) -
         page.keyboard.press("Enter")
         expect(page.get_by_text("Saved.")).to_be_visible()
     assert "when: count(payments) > 2\n" in file.read_text()
+
+
+def because(page: Page) -> None:
+    """Say why a customer is opened."""
+    page.get_by_label("a complaint").check()
+    page.get_by_role("button", name="Open").click()
 
 
 def reach(page: Page, condition: str) -> None:

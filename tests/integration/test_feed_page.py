@@ -174,6 +174,11 @@ def test_details_show_the_transactions_that_counted(browser: Browser, address: s
         text = page.locator("main").inner_text()
         assert "It has applied to you since 30 June 2026" in text
         assert page.locator("tbody tr").count() > 3
+        captions = page.locator("table caption").all_inner_texts()
+        assert captions == [
+            "13 from 4 Jun 2026 to 30 Jun 2026: £376.74",
+            "11 from 11 Apr 2026 to 26 May 2026: £334.89",
+        ], "the sums are those that the insight compares"
         assert page.locator("tbody .amount").first.inner_text().startswith("£")
         assert page.get_by_role("img").count() >= 1
         picture(page, "details")

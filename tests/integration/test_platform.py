@@ -16,6 +16,7 @@ import polars as pl
 import psycopg
 import pytest
 from hypothesis import given
+from local.__main__ import approve_rules
 from local.servers import PATIENCE, MissingError, Server
 from local.stack import TUPPENCE, Platform, address
 from schemathesis import GenerationMode
@@ -81,7 +82,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         with Platform(folder / "services", seconds=PATIENCE) as platform:
             consent = ("--consent-from", "2026-01-01", "--consent-until", "2099-01-01")
             command("load", "--store", store, "--to", platform.database, *consent)
-            approve(platform, ROOT / "catalogue")
+            approve_rules(platform, ROOT / "catalogue", command)
             ruleset = make_ruleset(read_rules(ROOT / "catalogue", FactStore(store).schema).usable())
             found = Running(platform, store, ruleset)
             found.publish("--as-of", DAY)
@@ -89,19 +90,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             yield found
     except MissingError as error:
         pytest.skip(str(error))
-
-
-def approve(platform: Platform, path: Path) -> None:
-    """Put rules into the database as one person, and approve them as another."""
-    ann, bob = (("--database", platform.person(name)) for name in ("ann", "bob"))
-    why = ("--reason", "test")
-    command("definitions", "put", path, *ann, *why)
-    rows = msgspec.json.decode(command("definitions", "list", *ann, "--format", "json"))
-    drafts = [row["rule_id"] for row in rows if row["state"] == "draft"]
-    command("definitions", "move", *drafts, "--to", "in_review", *ann, *why)
-    shown = msgspec.json.decode(command("definitions", "review", *bob, "--format", "json"))
-    read = ["{rule_id}:{version}:{digest}".format(**one) for one in shown]
-    command("definitions", "approve", *read, *bob, *why)
 
 
 @pytest.fixture
@@ -374,7 +362,7 @@ def test_a_changed_rule_is_published_to_every_engine_and_rolled_back(
     assert serving(running) == [first] * 3
     text = (ROOT / "catalogue" / "bank_fees.yaml").read_text()
     (tmp_path / "bank_fees.yaml").write_text(text.replace("kind: saving", "kind: tip"))
-    approve(running.platform, tmp_path)
+    approve_rules(running.platform, tmp_path, command)
     printed = running.publish("--as-of", DAY)
     (second,) = set(serving(running))
     assert second != first
@@ -393,13 +381,13 @@ def test_a_bad_rule_is_refused_with_every_error_and_changes_nothing(
     for name in ("bank_fees", "energy_costs"):
         text = (ROOT / "catalogue" / f"{name}.yaml").read_text()
         (tmp_path / f"{name}.yaml").write_text(text.replace("qualified", "unknown", 1))
-    approve(running.platform, tmp_path)
+    approve_rules(running.platform, tmp_path, command)
     printed = running.publish("--as-of", DAY, status=1)
     assert "bank_fees: test customer" in printed
     assert "energy_costs: test customer" in printed
     assert "nothing was changed" in printed
     assert serving(running) == before
-    approve(running.platform, ROOT / "catalogue")
+    approve_rules(running.platform, ROOT / "catalogue", command)
 
 
 def test_one_engine_that_cannot_be_reached_stops_the_publication(running: Running) -> None:
@@ -425,13 +413,13 @@ def test_a_database_trigger_has_an_approved_rule_published(
         (tmp_path / "rules").mkdir()
         changed = text.replace("kind: saving", "kind: guidance")
         (tmp_path / "rules" / "bank_fees.yaml").write_text(changed)
-        approve(running.platform, tmp_path / "rules")
+        approve_rules(running.platform, tmp_path / "rules", command)
         wait_until(lambda: set(serving(running)).isdisjoint(before), log.read_text)
         wait_until(lambda: "serves now" in log.read_text(), log.read_text)
     finally:
         watching.send_signal(signal.SIGINT)
         watching.wait()
-    approve(running.platform, ROOT / "catalogue")
+    approve_rules(running.platform, ROOT / "catalogue", command)
     running.publish("--ruleset", running.ruleset.digest)
 
 

@@ -23,6 +23,7 @@ from local.chaos import (
 from local.servers import PATIENCE, MissingError, Server
 from local.stack import Platform, address
 from tests.building import copy_rules
+from tests.commands import command
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.rules.ruleset import Ruleset
@@ -50,13 +51,13 @@ class Running(NamedTuple):
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("reliability")
     store = folder / "store"
-    tuppence("synth", "--store", store, "--customers", CUSTOMERS, "--months", 4)
+    command("synth", "--store", store, "--customers", CUSTOMERS, "--months", 4)
     try:
         with Platform(folder / "services") as platform:
             if platform.balancer is None:
                 pytest.skip("there is no haproxy on this machine: apt-get install haproxy")
             consent = ("--consent-from", "2026-01-01", "--consent-until", "2099-01-01")
-            tuppence("load", "--store", store, "--to", platform.database, *consent)
+            command("load", "--store", store, "--to", platform.database, *consent)
             rulesets = two_rulesets(platform, store, copy_rules(folder / "rules", *RULES))
             expected = {r.digest: expectation(store, r) for r in rulesets}
             publish(platform, rulesets[0].digest)

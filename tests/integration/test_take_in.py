@@ -87,8 +87,32 @@ def test_what_arrives_is_imported_loaded_and_moved(
     assert rows_of(count) == [(1,)]
     bucket.put("inbox/bank/july.csv", JULY)
     bucket.put("inbox/bank/june.csv", JUNE)
-    take_in(bucket, store, database)
+    assert "1 transactions were loaded" in take_in(bucket, store, database)
     assert rows_of(count) == [(2,)], "what came before changes nothing"
+
+
+def test_only_what_the_database_lacks_is_loaded_again(
+    database: str, rows_of: Ask, tmp_path: Path
+) -> None:
+    bucket, store = Bucket(), tmp_path / "store"
+    bucket.put("inbox/bank/mapping.yaml", MAPPING)
+    bucket.put("inbox/bank/june.csv", JUNE)
+    assert "1 transactions were loaded" in take_in(bucket, store, database, status=0)
+    assert "0 transactions were loaded" in take_in(bucket, store, database)
+    bucket.put("inbox/bank/july.csv", JULY + "4,2026-07-02,-1.50,Bean Yard,ann\n")
+    command("consent", "grant", "ann", "--until", "2027-01-01", "--store", store)
+    assert "2 transactions were loaded" in take_in(bucket, store, database)
+    found = rows_of("SELECT id FROM tuppence.transactions ORDER BY booking_date")
+    assert found == [("1",), ("3",), ("4",)]
+    command("consent", "withdraw", "ann", "--store", store)
+    assert "0 transactions were loaded" in take_in(bucket, store, database)
+    withdrawn = "SELECT 1 FROM tuppence.consents WHERE withdrawn_on IS NOT NULL"
+    assert len(rows_of(withdrawn)) == 1, "consents are compared each time"
+    rows_of("DELETE FROM tuppence.transactions")
+    assert "0 transactions were loaded" in take_in(bucket, store, database)
+    consent = ("--consent-from", "2026-01-01", "--consent-until", "2099-01-01")
+    command("load", "--store", store, "--to", database, *consent)
+    assert len(rows_of("SELECT id FROM tuppence.transactions")) == 3, "a load does not skip any"
 
 
 def test_a_file_that_is_too_large_is_not_fetched(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from unittest import mock
 from zoneinfo import ZoneInfo
 
 import pytest
+import typer
 from local.cloud import STACKS, synthesise
 from local.servers import MissingError
 from tests.building import ROOT
@@ -20,6 +21,7 @@ from tests.building import ROOT
 from tuppence.adapters.aws.person_table import INDEX
 from tuppence.capacity import cost, feed_cost
 from tuppence.capacity.environments import ENVIRONMENTS as SETTINGS
+from tuppence.cli.app import build
 
 REVIEWED = Path(__file__).with_name("resources.txt")
 ENVIRONMENTS = ("dev", "prod")
@@ -75,10 +77,21 @@ def resources(templates: tuple[str, Path]) -> Resources:
 
 def resources_of(name: str, folder: Path) -> Resources:
     found: Resources = {}
-    for stack in STACKS:
-        template = json.loads((folder / f"tuppence-{name}-{stack}.template.json").read_text())
+    for template in templates_of(name, folder).values():
         found |= template["Resources"]
     return found
+
+
+def templates_of(name: str, folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the templates of an environment by the label of their stack."""
+    paths = {
+        path.name.removeprefix(f"tuppence-{name}-").partition(".")[0]: path
+        for path in sorted(folder.glob(f"tuppence-{name}-*.template.json"))
+    }
+    assert set(STACKS) <= paths.keys()
+    rest = sorted(paths.keys() - set(STACKS))
+    labels = (*STACKS[:-1], *rest, STACKS[-1])  # a later resource replaces one of an equal name
+    return {label: json.loads(paths[label].read_text()) for label in labels}
 
 
 def of(resources: Resources, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -148,7 +161,7 @@ def test_services_run_as_nobody_from_what_they_cannot_write(resources: Resources
         for _, task in of(resources, "AWS::ECS::TaskDefinition")
         for container in task["ContainerDefinitions"]
     ]
-    assert len(containers) == 5
+    assert len(containers) == 5 + delivers(resources)
     for container in containers:
         assert container["ReadonlyRootFilesystem"]
         assert container["User"] == "10001"
@@ -293,6 +306,79 @@ def test_the_store_of_files_is_encrypted_and_mounted_by_its_task_only(
     assert "elasticfilesystem:ClientMount" not in statement["Action"], "only roles allow it"
 
 
+def delivers(resources: Resources) -> bool:
+    """Return whether an environment tells people what is new."""
+    return "Telling" in resources
+
+
+def test_people_are_told_on_schedule_by_a_task_that_alone_has_a_way_out(
+    written: dict[str, Path],
+) -> None:
+    assert not delivers(resources_of("dev", written["dev"]))
+    resources = resources_of("prod", written["prod"])
+    schedule = resources["Telling"]["Properties"]
+    assert schedule["ScheduleExpression"] == "cron(15 8,12,16,20 * * ? *)"
+    assert schedule["Target"]["DeadLetterConfig"]["Arn"]
+    started = schedule["Target"]["EcsParameters"]
+    assert (started["LaunchType"], started["PropagateTags"]) == ("FARGATE", "TASK_DEFINITION")
+    mine = templates_of("prod", written["prod"])["deliver"]["Resources"]
+    failures = mine["DeliverFailuresRule"]["Properties"]["EventPattern"]["detail"]
+    assert failures["group"] == [started["Group"]]
+    network = started["NetworkConfiguration"]["AwsvpcConfiguration"]
+    assert network["AssignPublicIp"] == "DISABLED"
+    routed = [
+        name
+        for name, route in of(resources, "AWS::EC2::Route")
+        if "NatGatewayId" in route or "GatewayId" in route
+    ]
+    assert len(routed) == 4
+    assert all(re.match("Vpc(out|deliver)Subnet", name) for name in routed), "no other way out"
+    told = json.dumps(network["Subnets"])
+    assert "VpcdeliverSubnet1" in told
+    assert "private" not in told
+    services = [
+        service["NetworkConfiguration"] for _, service in of(resources, "AWS::ECS::Service")
+    ]
+    assert "VpcdeliverSubnet" not in json.dumps(services)
+
+
+def test_the_task_that_tells_people_has_its_channels_and_their_secrets_and_no_more(
+    written: dict[str, Path],
+) -> None:
+    resources = templates_of("prod", written["prod"])["deliver"]["Resources"]
+    ((_, task),) = of(resources, "AWS::ECS::TaskDefinition")
+    (container,) = task["ContainerDefinitions"]
+    assert {one["Name"] for one in container["Secrets"]} == {
+        *("CHANNELS", "HOOK_SECRET", "MAIL_PASSWORD", "PGUSER", "PGPASSWORD")
+    }
+    policy = one(resources, "AWS::IAM::Policy", "DeliverTaskTaskRoleDefaultPolicy")
+    assert "/index/outbox" in json.dumps(policy), "what is due is found by the index"
+    actions = [statement["Action"] for statement in policy["PolicyDocument"]["Statement"]]
+    flat = {name for one in actions for name in ([one] if isinstance(one, str) else one)}
+    assert flat == {
+        *(f"dynamodb:{name}" for name in KEEPING),
+        *("s3:GetObject", "s3:ListBucket"),  # rulesets and models
+        *("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"),
+    }
+
+
+def test_rulesets_are_made_of_a_folder_that_the_function_may_read_and_not_write(
+    resources: Resources,
+) -> None:
+    convert = one(resources, "AWS::Lambda::Function", "Convert")
+    assert convert["Environment"]["Variables"]["TUPPENCE_DEFINITIONS"] == "bucket"
+    policy = one(resources, "AWS::IAM::Policy", "ConvertRoleDefaultPolicy")
+    found = {
+        statement["Action"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "definitions/*" in json.dumps(statement)
+    }
+    assert found == {"s3:GetObjectVersion", "s3:ListBucketVersions"}
+    bucket = one(resources, "AWS::S3::Bucket", "Rulesets")
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}, "they are the edition"
+    assert "LifecycleConfiguration" not in bucket, "a version that is gone would lower the edition"
+
+
 def test_a_collector_in_the_network_gets_traces(written: dict[str, Path]) -> None:
     found = resources_of("dev", written["traced"])
     told = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -377,12 +463,51 @@ def test_calls_that_the_scheduler_gives_up_are_kept_apart(resources: Resources) 
         assert "DeadSchedules" in queue, f"{name}: redrive reads the other queues as messages"
 
 
-def test_nothing_leads_to_the_internet(resources: Resources) -> None:
+def test_nothing_leads_to_the_internet_but_the_way_of_those_who_tell(resources: Resources) -> None:
     kinds = {resource["Type"] for resource in resources.values()}
-    assert not kinds & {"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::EIP"}
+    ways = {"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::EIP"}
+    assert kinds & ways == (ways if delivers(resources) else set())
     for name, group in of(resources, "AWS::EC2::SecurityGroup"):
         for rule in group.get("SecurityGroupIngress", []):
             assert rule["CidrIp"] == "10.0.0.0/16", name
+
+
+def test_endpoints_serve_roles_of_this_account_only(resources: Resources) -> None:
+    """What a package sends with keys of somebody else's account is refused."""
+    open_to_all = []
+    for name, endpoint in of(resources, "AWS::EC2::VPCEndpoint"):
+        ours, *others = endpoint["PolicyDocument"]["Statement"]
+        assert list(ours["Condition"]["StringEquals"]) == ["aws:PrincipalAccount"], name
+        open_to_all += others
+    (layers,) = open_to_all
+    assert layers["Action"] == "s3:GetObject"
+    assert "starport-layer-bucket" in json.dumps(layers["Resource"]), "images are fetched by a link"
+
+
+GUIDES = ("deploy-to-aws.md", "on-call.md", "answer-a-person.md")
+
+
+def test_guides_name_stacks_outputs_and_commands_that_exist(written: dict[str, Path]) -> None:
+    text = "\n".join((ROOT / "docs/how-to" / name).read_text("utf-8") for name in GUIDES)
+    templates = templates_of("prod", written["prod"])
+    stacks = set(re.findall(r"(?:`|--stack-name )tuppence-(?:dev|prod)-([a-z-]+)", text))
+    assert stacks >= {"data", "migration", "deliver", "take-in", "network"}
+    assert stacks <= templates.keys()
+    outputs = {name for one in templates.values() for name in one.get("Outputs", {})}
+    endings = "Secret|Bucket|Url|Table|TaskDefinitionArn|ClusterName|SubnetIds|SecurityGroupId"
+    named = set(re.findall(rf"`([A-Z][A-Za-z]*(?:{endings}))`", text))
+    assert len(named) > 10
+    assert named <= outputs
+    commands = re.findall(r"(?:^ {4}|`)tuppence ((?:[a-z-]+ )+[^…`\n]+)", text, re.MULTILINE)
+    assert len(commands) > 20
+    for line in commands:
+        words, command = line.split(), typer.main.get_command(build(line.split()[0]))
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
+        assert not hasattr(command, "commands"), line
+        known = {option for parameter in command.params for option in parameter.opts}
+        given = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert given <= known, line
 
 
 def test_apps_reach_feeds_alone_and_through_a_gateway_with_a_web_acl(resources: Resources) -> None:
@@ -484,7 +609,7 @@ def test_every_alarm_notifies_a_topic_and_has_a_runbook_with_the_first_three_com
     wanted |= {"OldFiles", "TakeInFailures", "DeadArrivals"}
     wanted |= {"RefusedItems", "RelayErrors", "BalancerErrors", "NoEngine", "NoRelay", "Crashes"}
     wanted |= {"NoFeed", "FeedErrors", "GatewayErrors", "FeedsThrottles"}
-    wanted |= {"NightLate"} if templates[0] == "prod" else set()
+    wanted |= {"NightLate", "DeliverFailures"} if templates[0] == "prod" else set()
     found = {re.sub("[0-9A-F]{8}$", "", name) for name in alarms}
     assert wanted <= found
     sections = runbook()
@@ -515,12 +640,14 @@ def test_the_cost_counts_every_resource_that_is_charged_by_the_month(
     endpoints = [p for _, p in of(resources, "AWS::EC2::VPCEndpoint")]
     interfaces = [p for p in endpoints if p["VpcEndpointType"] == "Interface"]
     assert len(interfaces) == cost.ENDPOINTS
+    told = delivers(resources)
     assert len(list(of(resources, "AWS::SecretsManager::Secret"))) == (
-        cost.SECRETS + feed_cost.SECRETS
+        cost.SECRETS + feed_cost.SECRETS + told * feed_cost.DELIVER_SECRETS
     )
+    assert len(list(of(resources, "AWS::EC2::NatGateway"))) == told
     unscheduled = templates[0] == "dev"  # no run of it can be late
     assert len(list(of(resources, "AWS::CloudWatch::Alarm"))) == (
-        cost.ALARMS + feed_cost.ALARMS - unscheduled
+        cost.ALARMS + feed_cost.ALARMS + told * feed_cost.DELIVER_ALARMS - unscheduled
     )
     assert len(list(of(resources, "AWS::KMS::Key"))) == 1
     services = len(list(of(resources, "AWS::ECS::Service")))
@@ -548,8 +675,7 @@ def test_the_resources_are_those_that_were_reviewed(written: dict[str, Path]) ->
 
 def listed(folder: Path) -> str:
     lines = []
-    for stack in STACKS:
-        template = json.loads((folder / f"tuppence-prod-{stack}.template.json").read_text())
+    for stack, template in templates_of("prod", folder).items():
         for name, resource in template["Resources"].items():
             label = re.sub("[0-9A-Fa-f]{8}$", "", name)
             lines.append(f"{stack:10} {resource['Type']:42} {label}")
@@ -598,9 +724,9 @@ def test_templates_pass_cfn_lint(written: dict[str, Path]) -> None:
             # CDK states dependencies that references imply, and our zones are configuration.
             *("--ignore-checks", "W3005", "W3010", "--template"),
             *(
-                written[name] / f"tuppence-{name}-{stack}.template.json"
+                str(path)
                 for name in ENVIRONMENTS
-                for stack in STACKS
+                for path in written[name].glob(f"tuppence-{name}-*.template.json")
             ),
         ],
         capture_output=True,

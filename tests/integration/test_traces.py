@@ -10,6 +10,7 @@ from local.servers import MissingError
 from local.stack import Platform, address
 from tests.building import copy_rules
 from tests.collector import Collector, collecting
+from tests.commands import command
 from tests.waiting import wait_until
 
 CUSTOMERS = 6
@@ -39,10 +40,10 @@ def test_one_trace_leads_from_the_dispatch_to_the_database(
 ) -> None:
     folder, (engine,) = platform.folder, platform.engines
     store, rules = tmp_path / "store", copy_rules(tmp_path / "rules", "welcome", "bank_fees")
-    tuppence("synth", "--store", store, "--customers", CUSTOMERS, "--until", DAY)
+    command("synth", "--store", store, "--customers", CUSTOMERS, "--until", DAY)
     consent = ("--consent-from", "2020-01-01", "--consent-until", "2099-01-01")
-    tuppence("load", "--store", store, "--to", platform.database, *consent)
-    approve_rules(platform, rules)
+    command("load", "--store", store, "--to", platform.database, *consent)
+    approve_rules(platform, rules, command)
     token = ("--token", folder / "engine.token")
     tuppence(
         *("rules", "publish", "--database", platform.database, "--as-of", DAY, *token),

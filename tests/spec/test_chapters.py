@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -37,13 +37,22 @@ ROW = re.compile(r"\| `(.*?)` \| `(.*?)` \|")
 FACTS = re.compile(r"```feel\n(.*?)```", re.DOTALL)
 
 
-def cases() -> Iterator[Any]:
-    for path in sorted(FOLDER.glob("*.md")):
-        text = path.read_text("utf-8")
-        facts = FACTS.search(text)
-        for expression, result in ROW.findall(text):
-            name = f"{path.stem}: {expression}"
-            yield pytest.param(facts[1] if facts else "{}", expression, result, id=name)
+class Row(NamedTuple):
+    """A row of a table: facts, an expression, and its value."""
+
+    facts: str
+    expression: str
+    result: str
+
+
+CHAPTERS = sorted(FOLDER.glob("*.md"))
+each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+
+
+def rows_of(chapter: Path) -> list[Row]:
+    text = chapter.read_text("utf-8")
+    facts = FACTS.search(text)
+    return [Row(facts[1] if facts else "{}", *found) for found in ROW.findall(text)]
 
 
 def as_rows(value: Any) -> Any:
@@ -182,34 +191,37 @@ def column(values: list[Any], kind: FieldType) -> Column:
 
 
 def test_columns_decide_many_rows() -> None:
-    rows = [tuple(case.values) for case in cases()]
-    decided = sum(by_columns(e, evaluate(f))[1] for f, e, _ in rows)
+    rows = [row for chapter in CHAPTERS for row in rows_of(chapter)]
+    assert len(rows) >= 400
+    decided = sum(by_columns(row.expression, evaluate(row.facts))[1] for row in rows)
     assert decided > 400, decided
 
 
-@pytest.mark.parametrize(("facts", "expression", "result"), list(cases()))
-def test_a_row_in_columns(facts: str, expression: str, result: str) -> None:
+@each_chapter
+def test_rows_in_columns(chapter: Path, subtests: pytest.Subtests) -> None:
     """Rows that do not fit columns are left to the interpreter, which has its own test."""
-    found, is_decided = by_columns(expression, evaluate(facts))
-    if is_decided:
-        assert feel_literal(found) == feel_literal(rounded(evaluate(result)))
+    for facts, expression, result in rows_of(chapter):
+        with subtests.test(expression):
+            found, is_decided = by_columns(expression, evaluate(facts))
+            if is_decided:
+                assert feel_literal(found) == feel_literal(rounded(evaluate(result)))
 
 
 @pytest.mark.parametrize("engine", ["interpreter", "rows"])
-@pytest.mark.parametrize(("facts", "expression", "result"), list(cases()))
-def test_a_row_of_the_specification(engine: str, facts: str, expression: str, result: str) -> None:
-    context = evaluate(facts)
-    found = value_of(expression, as_rows(context) if engine == "rows" else context, NOW)
-    assert feel_literal(found) == feel_literal(evaluate(result))
+@each_chapter
+def test_rows_of_the_specification(engine: str, chapter: Path, subtests: pytest.Subtests) -> None:
+    for facts, expression, result in rows_of(chapter):
+        with subtests.test(expression):
+            context = evaluate(facts)
+            found = value_of(expression, as_rows(context) if engine == "rows" else context, NOW)
+            assert feel_literal(found) == feel_literal(evaluate(result))
 
 
-@pytest.mark.parametrize(("facts", "expression", "result"), list(cases()))
-def test_the_layout_of_a_row_keeps_its_meaning(facts: str, expression: str, result: str) -> None:  # noqa: ARG001
-    names = frozenset(names_in(evaluate(facts))) | BUILTINS.keys()
-    laid_out = format_text(expression, names)
-    assert syntax.same(parse(laid_out, names), parse(expression, names))
-    assert format_text(laid_out, names) == laid_out
-
-
-def test_the_chapters_have_many_cases() -> None:
-    assert len(list(cases())) >= 400
+@each_chapter
+def test_the_layout_of_rows_keeps_their_meaning(chapter: Path, subtests: pytest.Subtests) -> None:
+    for facts, expression, _ in rows_of(chapter):
+        with subtests.test(expression):
+            names = frozenset(names_in(evaluate(facts))) | BUILTINS.keys()
+            laid_out = format_text(expression, names)
+            assert syntax.same(parse(laid_out, names), parse(expression, names))
+            assert format_text(laid_out, names) == laid_out

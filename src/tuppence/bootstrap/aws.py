@@ -10,7 +10,7 @@ import secrets
 import time
 import zoneinfo
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from tuppence.adapters.aws.results import DynamoResults
     from tuppence.adapters.engines import HttpEngine, HttpEvaluations
     from tuppence.adapters.relay import Relay
-    from tuppence.adapters.relay_facts import RelayFacts
     from tuppence.rules.ruleset import RulesetStore
+    from tuppence.usecases.publish_rules import ApprovedDefinitions
 
 PREFIX = "TUPPENCE_"
 
@@ -51,6 +51,8 @@ class Settings(msgspec.Struct, frozen=True):
         engines_service: Cloud Map service of running engines.
         engines_port: Port of running engines.
         rulesets: Name of the bucket of rulesets.
+        definitions: Source of the definitions that are published: the `database`, or the `bucket`
+            of rulesets.
         inbox: Name of the bucket in which files of banks arrive.
         ledger: Name of the ledger's table.
         customer_queue: Address of the customer queue.
@@ -76,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True):
     engines_service: str = ""
     engines_port: int = 8602
     rulesets: str = ""
+    definitions: Literal["database", "bucket"] = "database"
     inbox: str = ""
     ledger: str = ""
     customer_queue: str = ""
@@ -237,7 +240,7 @@ class ConvertDependencies(NamedTuple):
     """Dependencies of the convert function."""
 
     settings: Settings
-    relay: "RelayFacts"
+    definitions: "ApprovedDefinitions"
     rulesets: S3Rulesets
     refresh: Callable[[dict[str, Any]], None]
 
@@ -245,12 +248,15 @@ class ConvertDependencies(NamedTuple):
 @functools.cache
 def convert_dependencies() -> ConvertDependencies:
     """Return the dependencies of the convert function."""
+    from tuppence.adapters.aws.definitions import S3Definitions  # noqa: PLC0415
     from tuppence.adapters.relay_facts import RelayFacts  # noqa: PLC0415
 
     config = settings()
-    relay = RelayFacts(config.relay, read_secret(config.relay_secret))
+    definitions: ApprovedDefinitions = RelayFacts(config.relay, read_secret(config.relay_secret))
+    if config.definitions == "bucket":
+        definitions = S3Definitions(client("s3"), config.rulesets, definitions.schema)
     refresh = functools.partial(begin_function, config.refresh_function)
-    return ConvertDependencies(config, relay, _rulesets(config), refresh)
+    return ConvertDependencies(config, definitions, _rulesets(config), refresh)
 
 
 class RefreshDependencies(NamedTuple):
@@ -305,7 +311,10 @@ def dynamo_results(table: str, rulesets: "RulesetStore") -> "Callable[[], Dynamo
 
 
 def dynamo_feeds(
-    where: str, has_customer: Callable[[str], bool], clock: Callable[[], int]
+    where: str,
+    has_customer: Callable[[str], bool],
+    clock: Callable[[], int],
+    months: int = 13,
 ) -> "tuple[DynamoFeeds, DynamoOutbox]":
     """Return what is kept of feeds in a table, and its deliveries.
 
@@ -313,6 +322,7 @@ def dynamo_feeds(
         where: The table, such as dynamodb://table.
         has_customer: Returns whether there is a customer of a name.
         clock: Returns the time, in milliseconds since 1970-01-01.
+        months: Months for which new views and events are kept.
 
     Raises:
         UserError: The address is not one of a table.
@@ -327,7 +337,7 @@ def dynamo_feeds(
         raise UserError("feeds.address", f"{where!r} is not a table of feeds", hint)
     tools = Tools(has_customer, clock, time.sleep, lambda: secrets.token_hex(16))
     table = PersonTable(client("dynamodb"), name, tools)
-    return DynamoFeeds(table), DynamoOutbox(table)
+    return DynamoFeeds(table, 31 * months), DynamoOutbox(table)
 
 
 def _rulesets(config: Settings) -> S3Rulesets:

@@ -2,17 +2,25 @@
 
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuppence.bootstrap.extras import extra
 from tuppence.bootstrap.feeds import customers_of, store_feeds
+from tuppence.bootstrap.learning import learning_of_store
 from tuppence.bootstrap.local import (
+    StoreFolder,
     open_definitions,
     open_store,
+    personal_folder,
     ruleset_store,
     running_engines,
 )
+from tuppence.capacity.cost import task_hour
+from tuppence.capacity.environments import ENGINE_TASK, ENVIRONMENTS
+from tuppence.capacity.tables import read_prices
 from tuppence.structured import read_secret
 from tuppence.usecases.team_policy import TeamPolicy
 
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
 
     from tuppence.adapters.postgres.feeds import Connections
     from tuppence.services.console.page import Team
+    from tuppence.usecases.erase_customer import ErasureReport
 
 CONNECTIONS = 8
 """Number of connections of a team's console to its database."""
@@ -56,18 +65,54 @@ def console_service(
     Raises:
         UserError: There is no store, the policy is malformed, or a package is missing.
     """
+    from tuppence.adapters.embedded.reads_file import ReadsFile  # noqa: PLC0415
     from tuppence.adapters.embedded.rule_folder import RuleFolder  # noqa: PLC0415
 
     with extra("feed"):
         from tuppence.services.console.app import console_app  # noqa: PLC0415
-        from tuppence.services.console.page import ConsoleDependencies  # noqa: PLC0415
+        from tuppence.services.console.page import ConsoleDependencies, Privacy  # noqa: PLC0415
 
     held = open_store(store)
     feeds = store_feeds(store, policy, purposes, clock)
     threads = os.cpu_count() or 1
     files, customers = RuleFolder(rules), customers_of(held)
-    deps = ConsoleDependencies(held, files, feeds, customers, purposes, threads, budget)
+    reads, learning = ReadsFile(store, clock), learning_of_store(held)
+    deps = ConsoleDependencies(
+        held,
+        files,
+        feeds,
+        customers,
+        purposes,
+        threads,
+        budget,
+        reads,
+        privacy=Privacy(*_rights(held)),
+        read_log=lambda: learning.read_log(None),
+        hour=task_hour(read_prices(ENVIRONMENTS["prod"].region), ENGINE_TASK),
+    )
     return console_app(deps, key)
+
+
+def _rights(
+    store: StoreFolder,
+) -> tuple[Callable[[str], dict[str, Any]], Callable[[str], "ErasureReport"]]:
+    """Return functions that export and erase a customer of a store."""
+    from tuppence.usecases.export_personal_data import export_from_store  # noqa: PLC0415
+
+    def erase(customer: str) -> "ErasureReport":
+        # Locks of SQLite belong to a process: a search of the files would end those of this one.
+        with ProcessPoolExecutor(1, get_context("spawn")) as processes:
+            return processes.submit(_erase, store.path, customer).result()
+
+    return lambda customer: export_from_store(personal_folder(store), customer), erase
+
+
+def _erase(path: Path, customer: str) -> "ErasureReport":
+    from tuppence.usecases.erase_customer import erase_from_store  # noqa: PLC0415
+
+    store = open_store(path)
+    with store.lock("serve console", lambda _: None):
+        return erase_from_store(personal_folder(store), customer)
 
 
 def team_console(
@@ -123,6 +168,8 @@ def team_console(
         budget,
         TeamReads(connections),
         _team(database, connections, team, rulesets, engines, token, tls_ca),
+        read_log=lambda: learning_of_store(held).read_log(None),
+        hour=task_hour(read_prices(ENVIRONMENTS["prod"].region), ENGINE_TASK),
     )
     return console_app(deps, origin=origin)
 

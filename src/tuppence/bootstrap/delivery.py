@@ -29,7 +29,7 @@ class DeliverySettings(NamedTuple):
     """The decisions of an operator about deliveries.
 
     Attributes:
-        channels: The file of channels.
+        channels: The file of channels, or env:NAME.
         policy: The file of the policy; None for the standard one.
         purposes: Consents for these count, and for no others.
         retry: The times at which failed attempts are repeated.
@@ -39,7 +39,7 @@ class DeliverySettings(NamedTuple):
         new_id: Returns a new identifier that nobody can guess.
     """
 
-    channels: Path
+    channels: str
     policy: Path | None
     purposes: frozenset[str]
     retry: Retry

@@ -118,6 +118,7 @@ def database_feeds(
     purposes: frozenset[str],
     clock: Callable[[], int],
     models: str = "",
+    months: int = 13,
 ) -> "FeedDependencies":
     """Return the dependencies of the feeds of the services.
 
@@ -132,6 +133,7 @@ def database_feeds(
         purposes: Consents for these count, and for no others.
         clock: Returns the time, in milliseconds since 1970-01-01.
         models: The models: a folder, or s3://bucket/prefix/; feeds are in rule order if empty.
+        months: Months for which a table keeps new events and views.
 
     Raises:
         UserError: A package is missing, the database does not answer, or the policy is malformed.
@@ -160,7 +162,7 @@ def database_feeds(
         with extra("aws"):
             from tuppence.bootstrap.aws import dynamo_feeds  # noqa: PLC0415
 
-        feeds, outbox = dynamo_feeds(feeds_table, people.has_customer, clock)
+        feeds, outbox = dynamo_feeds(feeds_table, people.has_customer, clock, months)
     else:
         outbox, in_database = PostgresOutbox(pool), PostgresFeeds(pool)
         for day in (clock() // DAY, clock() // DAY + AHEAD_DAYS):

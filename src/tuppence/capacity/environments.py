@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from tuppence.capacity.timing import Timing
 
@@ -25,6 +25,7 @@ ENGINE_TASK: Final = TaskSize(1_024, 2_048)
 RELAY_TASK: Final = TaskSize(512, 1_024)
 FEED_TASK: Final = TaskSize(512, 2_048)
 TAKE_IN_TASK: Final = TaskSize(1_024, 8_192)
+DELIVER_TASK: Final = TaskSize(512, 2_048)
 FUNCTION_MEMORY: Final = 512
 """Memory of the functions of a run, in MiB."""
 RULE_CONCURRENCY: Final = 20
@@ -46,6 +47,9 @@ class Environment:
             hand only. EventBridge skips a time that does not exist on the day when clocks change.
         publish_schedule: Times when approved definitions are published, in addition to each
             approval.
+        definitions: Source of the definitions that are published: rule files in the `bucket` of
+            rulesets, all of which count as approved, or the `database`, where people approve them.
+            An environment stays with one, as their editions cannot be compared.
         time_zone: Time zone of the schedules, and of the dates of runs.
         customers_per_item: Number of customers of an item.
         rules_per_item: Number of rules of an item; 0 for all.
@@ -57,7 +61,10 @@ class Environment:
             are started.
         relay_tasks: Number of relays.
         feed_tasks: Number of tasks of the service of feeds.
+        feed_months: Months for which events and views of feeds are kept.
         feed_requests: Requests for feeds a second above which the gateway refuses further ones.
+        deliver_hours: Hours of the day, in the time zone, at a quarter past which people and apps
+            are told what is new. If there are none, nobody is told, and the network has no way out.
         database_units: Minimum and maximum of Aurora capacity units; a unit has about 2 GiB.
         readers: Number of read replicas of the database.
         warm_reads: Read units a second that the table of results provides from the start.
@@ -79,6 +86,7 @@ class Environment:
     zones: tuple[str, ...] = ("eu-west-1a", "eu-west-1b")
     schedule: str | None = None
     publish_schedule: str | None = None
+    definitions: Literal["bucket", "database"] = "bucket"
     time_zone: str = "Europe/London"
     customers_per_item: int = 25
     rules_per_item: int = 0
@@ -89,7 +97,9 @@ class Environment:
     items_per_engine: int = 2_000
     relay_tasks: int = 1
     feed_tasks: int = 1
+    feed_months: int = 13
     feed_requests: int = 100
+    deliver_hours: tuple[int, ...] = ()
     database_units: tuple[float, float] = (0.5, 4)
     readers: int = 0
     warm_reads: int = 12_000
@@ -124,6 +134,7 @@ ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
             relay_tasks=2,
             feed_tasks=2,
             feed_requests=500,
+            deliver_hours=(8, 12, 16, 20),
             monthly_budget=800,
         ),
         "prod": Environment(
@@ -136,6 +147,7 @@ ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
             relay_tasks=3,
             feed_tasks=3,
             feed_requests=2_000,
+            deliver_hours=(8, 12, 16, 20),
             database_units=(1, 32),
             readers=1,
             warm_reads=40_000,
@@ -147,6 +159,7 @@ ENVIRONMENTS: Final[Mapping[str, Environment]] = MappingProxyType(
         "local": Environment(
             name="local",
             account="000000000000",
+            definitions="database",
             schedule="cron(0 2 * * ? *)",
             timing=Timing(invoke=20, tries=3, engine=4.0, longest_wait=0.4, margin=1.0),
             whole_by="00:00:00",

@@ -7,8 +7,8 @@ here are assumptions; change them to yours.
 from collections.abc import Iterator
 from typing import Final
 
-from tuppence.capacity.cost import GB, HOURS, Line, millions, task_hour
-from tuppence.capacity.environments import FEED_TASK, Environment
+from tuppence.capacity.cost import DAYS, GB, HOURS, Line, millions, task_hour
+from tuppence.capacity.environments import DELIVER_TASK, FEED_TASK, Environment
 from tuppence.capacity.tables import Prices
 
 VISITS: Final = 30
@@ -46,6 +46,20 @@ RULES: Final = 4
 """Number of rules of the web ACL in the templates."""
 METRICS: Final = 6
 """Number of metrics that the service writes to its log."""
+
+
+DELIVER_ALARMS: Final = 1
+DELIVER_SECRETS: Final = 3
+"""Numbers of alarms and secrets of deliveries in the templates."""
+DELIVER_SECONDS: Final = 0.0015
+"""Processor seconds of a feed that is built to see whether anything is new, as measured for the
+service of feeds."""
+DELIVER_START: Final = 60
+"""Seconds of a task until it begins its work. An assumption."""
+DELIVERIES: Final = 4
+"""Deliveries to a customer a month. An assumption."""
+DELIVERY_BYTES: Final = 10_000
+"""Bytes of a delivery on its way out. An assumption."""
 
 
 def feed_monthly(environment: Environment, prices: Prices, customers: int) -> Iterator[Line]:
@@ -104,6 +118,8 @@ def feed_monthly(environment: Environment, prices: Prices, customers: int) -> It
         "units",
         prices.of("dynamodb_million_reads"),
     )
+    if environment.deliver_hours:
+        yield from _deliveries(environment, prices, customers)
     a_visit = EVENTS * EVENT_BYTES + VIEW_BYTES
     year = 12 * VISITS * a_visit + STATES * STATE_BYTES
     yield Line(
@@ -112,4 +128,40 @@ def feed_monthly(environment: Environment, prices: Prices, customers: int) -> It
         customers * year / GB,
         "GB",
         prices.of("dynamodb_gb_month") + prices.of("dynamodb_backup_gb_month"),
+    )
+
+
+def _deliveries(environment: Environment, prices: Prices, customers: int) -> Iterator[Line]:
+    """Yield the lines of telling people what is new."""
+    calls = len(environment.deliver_hours) * DAYS
+    seconds = DELIVER_START + customers * DELIVER_SECONDS / (DELIVER_TASK.cpu / 1_024)
+    yield Line(
+        "deliver",
+        f"{calls:,.0f} calls x {seconds / 60:,.0f} min",
+        calls * seconds / 3_600,
+        "task-hours",
+        task_hour(prices, DELIVER_TASK),
+    )
+    units = RESULT_READS + STATE_READS + 1
+    yield millions(
+        "deliver, reads",
+        f"{customers:,} customers x {units} units x {calls:,.0f} calls",
+        customers * units * calls,
+        "units",
+        prices.of("dynamodb_million_reads"),
+    )
+    yield Line("way out", f"{HOURS:,.0f} h", HOURS, "hours", prices.of("nat_hour"))
+    yield Line(
+        "way out, traffic",
+        f"{customers:,} customers x {DELIVERIES} x {DELIVERY_BYTES / 1_000:,.0f} kB",
+        customers * DELIVERIES * DELIVERY_BYTES / GB,
+        "GB",
+        prices.of("nat_gb"),
+    )
+    yield Line(
+        "deliver, alarm, secrets",
+        f"{DELIVER_ALARMS} alarm, {DELIVER_SECRETS} secrets",
+        1,
+        "month",
+        DELIVER_ALARMS * prices.of("alarm_month") + DELIVER_SECRETS * prices.of("secret_month"),
     )

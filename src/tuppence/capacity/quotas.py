@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from tuppence.capacity.environments import (
+    DELIVER_TASK,
     ENGINE_TASK,
     FEED_TASK,
     RELAY_TASK,
@@ -42,13 +43,14 @@ def quotas(environment: Environment) -> Iterator[Quota]:
     engines, relays = environment.engine_ceiling, environment.relay_tasks
     feeds = environment.feed_tasks
     cpu = engines * ENGINE_TASK.cpu + relays * RELAY_TASK.cpu + feeds * FEED_TASK.cpu
+    others = TAKE_IN_TASK.cpu + (DELIVER_TASK.cpu if environment.deliver_hours else 0)
     running = cpu / 1_024
     yield Quota(
         "Fargate",
         "Fargate On-Demand vCPU resource count",
-        math.ceil(2 * running + TAKE_IN_TASK.cpu / 1_024),
+        math.ceil(2 * running + others / 1_024),
         f"engines {engines}, relays {relays}, feeds {feeds}, twice while they are replaced; "
-        "one other task",
+        + ("two other tasks" if environment.deliver_hours else "one other task"),
     )
     yield Quota(
         "Lambda",

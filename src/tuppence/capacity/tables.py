@@ -148,13 +148,25 @@ class Work(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     facts: FactsWork
 
 
-def read_prices(path: Path | None = None) -> Prices:
-    """Return a table of prices: the built-in one if no file is given.
+def read_prices(region: str, path: Path | None = None) -> Prices:
+    """Return the prices of a region: the built-in ones if no file is given.
 
     Raises:
-        UserError: The file cannot be read, or is not a table of prices.
+        UserError: The file cannot be read, is not a table of prices, or has those of another
+            region; or there are no built-in prices of the region.
     """
-    return _read(Prices, "prices.toml", path)
+    if path is None:
+        tables = importlib.resources.files("tuppence.capacity").joinpath("prices").iterdir()
+        known = sorted(table.name.removesuffix(".toml") for table in tables)
+        if region not in known:
+            message = f"there are no prices of {region}"
+            hint = f"copy the table of {' or '.join(known)}, and give it with --prices"
+            raise UserError("cost.region", message, hint)
+    found = _read(Prices, f"prices/{region}.toml", path)
+    if found.region != region:
+        message = f"{path}: has the prices of {found.region}, and the environment is in {region}"
+        raise UserError("cost.region", message, f"enter those of {region}, and its name as region")
+    return found
 
 
 def read_work() -> Work:

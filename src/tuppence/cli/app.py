@@ -61,6 +61,17 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "explain",
         "Explain the result of a rule: its clauses, their values, and the transactions used.",
     ),
+    "prove": Command("proof", "Write a proof of a result, which can be checked without the store."),
+    "verify": Command(
+        "proof", "Check a proof: that no byte was changed, and that its result follows."
+    ),
+    "replay": Command(
+        "replay",
+        "Evaluate a past night again, and compare it with what it counted; nothing is stored.",
+    ),
+    "compare": Command(
+        "replay", "Compare two rulesets over one night, rule by rule and customer by customer."
+    ),
     "streams": Command(
         "streams",
         "Show a customer's bills, subscriptions and income, as found in the transactions.",

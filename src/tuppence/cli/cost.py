@@ -33,20 +33,23 @@ def register(app: typer.Typer) -> None:
             str, typer.Option("--env", help="Environment, such as prod.", envvar="TUPPENCE_ENV")
         ] = "prod",
         prices: Annotated[
-            Path | None, typer.Option(help="A table of prices to use instead, in TOML.")
+            Path | None,
+            typer.Option(help="A table of prices of the environment's region, in TOML."),
         ] = None,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:
         """Show the monthly cost of a fleet on AWS by component, each with its formula.
 
-        For comparison, it shows the cost of the published shape with the same prices and the same
-        measured work: a request for each customer and rule, and a write for each evaluation.
+        The prices are those of the region that the environment is in; a region without prices is
+        refused. For comparison, it shows the cost of the published shape with the same prices and
+        the same measured work: a request for each customer and rule, and a write for each
+        evaluation.
         """
         if env not in ENVIRONMENTS:
             message = f"there is no environment {env!r}"
             raise UserError("cost.environment", message, f"choose one of {', '.join(ENVIRONMENTS)}")
         load = Load(customers, rules, runs_per_day)
-        known = read_prices(prices)
+        known = read_prices(ENVIRONMENTS[env].region, prices)
         found = estimate(ENVIRONMENTS[env], known, read_work(), load)
         feeds = tuple(feed_monthly(ENVIRONMENTS[env], known, customers))
         if format_ is Format.JSON:
@@ -62,7 +65,6 @@ def _document(found: Estimate, feeds: tuple[Line, ...]) -> dict[str, Any]:
     return {
         "environment": found.environment.name,
         **found.load._asdict(),
-        "region": found.environment.region,
         "prices": {"dated": found.prices.dated, "region": found.prices.region},
         "work": {"measured": found.work.measured, "machine": found.work.machine},
         "monthly": lines(found.ours),
@@ -84,11 +86,6 @@ def _print(found: Estimate, feeds: tuple[Line, ...]) -> None:
         f"environment {found.environment.name}: US dollars a month"
     )
     echo(f"prices: list prices of {prices.region} as of {prices.dated}")
-    if prices.region != found.environment.region:
-        where = found.environment.region
-        echo(
-            f"{found.environment.name} is in {where}, whose prices differ: give them with --prices"
-        )
     echo(f"work: measured on {work.measured}, {work.machine}\n")
     rows = [
         (one.component, _formula(one), f"{one.usd:,.2f}", f"{other.usd:,.0f}")

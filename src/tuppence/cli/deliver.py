@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
@@ -50,7 +49,10 @@ def register(app: typer.Typer) -> None:
     )
     def deliver_(
         channels: Annotated[
-            Path, typer.Option(help="The channels, such as channels.yaml.", show_default=False)
+            str,
+            typer.Option(
+                help="The channels: a file, such as channels.yaml, or env:NAME.", show_default=False
+            ),
         ],
         store: FeedFolder = None,
         database: FeedDatabase = "",

@@ -178,11 +178,17 @@ def _add_operations(app: typer.Typer) -> None:
         env: Environment,
         as_of: Annotated[str, typer.Option(help="Use the rules in force on this date.")],
     ) -> None:
-        """Build a ruleset from the approved definitions, and have all running engines serve it."""
-        found = open_fleet(env).convert(Start(as_of=as_of))
-        echo(f"ruleset {found['ruleset']}: engines are told to serve it")
+        """Build a ruleset from the approved definitions, and have all running engines serve it.
+
+        The environment decides whether those are in the database, or rule files in the bucket of
+        rulesets. A ruleset of newer definitions stays where there is one.
+        """
+        fleet = open_fleet(env)
+        found = fleet.convert(Start(as_of=as_of))
         for warning in found["warnings"]:
             echo(f"warning: {warning}")
+        served = fleet.refresh(found["ruleset"], found["edition"])
+        echo(f"{len(served['engines'])} engines serve {served['ruleset']}")
 
     @app.command(epilog="Example: `tuppence fleet refresh --ruleset 0123456789abcdef --env prod`")
     def refresh(

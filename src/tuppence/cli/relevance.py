@@ -1,11 +1,10 @@
 """The commands `tuppence relevance`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
-import numpy as np
 import typer
 
 from tuppence.bootstrap.learning import Learning, learning_of_services, learning_of_store
@@ -32,9 +31,8 @@ from tuppence.relevance.scorecard import PRIOR, Scorecard, read_scorecard
 from tuppence.usecases.build_feed import Feed
 from tuppence.usecases.judge_order import RULE_ORDER, Target, judge, live_against_hold_out
 from tuppence.usecases.learn_order import fit_order
+from tuppence.usecases.levers import candidates_of, scorecard_rows
 
-HELD_BACK: Final = 14
-"""Number of the last nights by which a model is judged, or half of them if there are fewer."""
 MAX_SHOWN: Final = 12
 """Number of rules and topics of each end that a scorecard shows."""
 OneStore = Annotated[
@@ -200,14 +198,8 @@ def _add_evaluate(group: typer.Typer) -> None:
         """
         where = _where(store, database, models, feeds)
         log = where.read_log(None)
-        nights = np.unique(log.night)
-        held_back = min(HELD_BACK, len(nights) // 2)
-        until = int(nights[-1 - held_back]) if len(nights) else None
         chosen = read_scorecard(where.models.get(model)) if model else None
-        if chosen is not None and chosen.fitted is not None:
-            until = chosen.fitted.last
-        own = fit_order(log, until=until)
-        card = own if chosen is None else chosen
+        own, card = candidates_of(log, chosen)
         heat = card.temperature if temperature is None else temperature
         wanted = feed_policy(policy, where.schema())
         alone = msgspec.structs.replace(wanted, values=[])
@@ -285,28 +277,10 @@ def _listed(digests: Sequence[str] | set[str]) -> str:
 
 
 def _print_card(card: Scorecard) -> None:
-    rows: list[tuple[str, str, int]] = [("base", "every insight", card.base)]
-    rows.append(("score", "each 20 above 40", card.score))
-    seen = ("never lately", "once", "twice", "three times", "five times", "more often")
-    age = ("on its first day", "1 or 2 days old", "3 to 6 days", "a week", "two weeks or more")
-    levels: Mapping[str, tuple[Sequence[str], Sequence[int]]] = {
-        "seen": (seen, card.seen),
-        "age": (age, card.age),
-        "opened": (("not in this turn", "in this turn"), card.clicked),
-        "place": ([f"place {k + 1}" for k in range(len(card.place))], card.place),
-        "affinity": (("all", "of the kind", "of the topic", "of the rule"), card.affinity),
-    }
-    for name, (names, points) in levels.items():
-        rows += [(name, level, point) for level, point in zip(names, points, strict=True)]
-    rows += [("kind", *pair) for pair in sorted(card.kind.items())]
-    for section, known in (("rule", card.rule), ("topic", card.topic)):
-        order = sorted(known.items(), key=lambda pair: (-pair[1], pair[0]))
-        middle = len(order) - 2 * MAX_SHOWN
-        shown = order if middle <= 0 else [*order[:MAX_SHOWN], *order[-MAX_SHOWN:]]
-        rows += [(section, *pair) for pair in shown]
-        if middle > 0:
-            rows.append((section, f"{middle} more, see --format json", 0))
-    signed = [(part, name, f"{points:+}") for part, name, points in rows]
+    signed = [
+        (part, f"{name}, see --format json", "") if points is None else (part, name, f"{points:+}")
+        for part, name, points in scorecard_rows(card, MAX_SHOWN)
+    ]
     console().print(table(("part", "of", "points"), signed, numbers=("points",)))
 
 

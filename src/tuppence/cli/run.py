@@ -17,6 +17,7 @@ from tuppence.cli.output import (
     Store,
     console,
     current_date,
+    current_time,
     date_option,
     echo,
     print_json,
@@ -104,6 +105,7 @@ def register(app: typer.Typer) -> None:
                     Date(use.as_of),
                     processes,
                     lambda tally: bar.advance(task, tally.customers),
+                    current_time,
                 )
             except KeyboardInterrupt:
                 bar.stop()

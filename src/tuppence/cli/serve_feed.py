@@ -66,6 +66,15 @@ def add_commands(app: typer.Typer) -> None:
         rulesets: FeedRulesets = "",
         feeds: FeedTable = "",
         models: FeedModels = "",
+        retain_months: Annotated[
+            int,
+            typer.Option(
+                min=4,
+                max=1200,
+                help="With --feeds: months for which new events and views are kept, as by tuppence "
+                "database retain in a database.",
+            ),
+        ] = 13,
         operators: Annotated[
             str | None,
             typer.Option(
@@ -114,6 +123,7 @@ def add_commands(app: typer.Typer) -> None:
                 wanted,
                 current_time,
                 models,
+                retain_months,
             )
         service = feed_service(deps, keys, operators, caller_requests)
         run_service(service, host, port, drain_seconds, tls, log_metrics=log_metrics)

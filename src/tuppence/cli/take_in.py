@@ -11,7 +11,7 @@ from tuppence.cli.changing import waiting
 from tuppence.cli.output import Store, date_option, echo, today
 from tuppence.facts.schema import Schema
 from tuppence.plain_text import printable
-from tuppence.usecases.copy_facts import Agreement, load_facts
+from tuppence.usecases.copy_facts import Agreement, load_changes
 from tuppence.usecases.import_bank_data import import_tables
 from tuppence.usecases.take_in_files import TakenIn, take_in
 
@@ -43,7 +43,7 @@ def register(program: typer.Typer) -> None:
             ),
         ] = "GB",
     ) -> None:
-        """Import the tables that have arrived in a bucket, and load them into the database.
+        """Import the tables that have arrived in a bucket, and load what is new into the database.
 
         A file `inbox/SOURCE/FILE` is read by the mapping `inbox/SOURCE/mapping.yaml`. It is then
         moved to `imported/SOURCE/`, with a file of the rows that could not be taken and the
@@ -75,11 +75,10 @@ def register(program: typer.Typer) -> None:
             ):
                 refused += taken.imported is None
                 _print(taken)
-        with fact_database(
-            to
-        ) as database:  # even if nothing arrived: an earlier load may have failed
-            loaded = load_facts(open_store(store), database, agreement, lambda parts: parts)
-        echo(f"{loaded:,} transactions are in the database")
+        # Even if nothing arrived: an earlier load may have failed.
+        with fact_database(to) as database:
+            count = load_changes(open_store(store), database, agreement)
+        echo(f"{count:,} transactions were loaded into the database")
         if refused:
             raise typer.Exit(4)
 

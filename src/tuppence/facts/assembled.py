@@ -3,7 +3,9 @@
 It serves batches of few customers, as requests and the relay bring them.
 """
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -36,11 +38,7 @@ def assembled(customers: Columns, accounts: Columns, transactions: Columns) -> F
     own = transactions["account"]
     owner_of_code = np.array([-1, *(owner_of[name or ""] for name in own.dictionary[1:])], np.int64)
     owner = owner_of_code[own.values]
-    days = transactions["booking date"].values
-    sequence = [transactions["sequence"].values] if "sequence" in transactions else []
-    order: Any = np.lexsort((*sequence, days, owner))
-    if (order[1:] > order[:-1]).all():
-        order = slice(None)  # the usual case: nothing has to be copied
+    order = _order(transactions, owner)
     sorted_ids = [ids[row] for row in by_owner]
     account_columns = _taken(accounts, by_owner)
     del account_columns["customer"]
@@ -59,23 +57,43 @@ def assembled(customers: Columns, accounts: Columns, transactions: Columns) -> F
     )
 
 
-def text_column(values: Sequence[str | None], decimals: int = 0) -> Column:
-    """Return texts as a column; codes are in the order of first use."""
-    numbers: dict[str | None, int] = {None: 0}
-    for value in dict.fromkeys(values):
-        numbers.setdefault(value, len(numbers))
-    codes = np.fromiter(map(numbers.__getitem__, values), np.uint32, len(values))
+def _order(transactions: Columns, owner: Array) -> Any:
+    """Return the order of transactions by owner and day, a slice where they are in it."""
+    days = transactions["booking date"].values
+    sequence = [transactions["sequence"].values] if "sequence" in transactions else []
+    if not sequence:
+        key = (owner << 32) + days
+        if (key[1:] >= key[:-1]).all():
+            return slice(None)  # the usual case of requests: nothing has to be sorted
+    order = np.lexsort((*sequence, days, owner))
+    return slice(None) if (order[1:] > order[:-1]).all() else order
+
+
+def text_column(values: Iterable[str | None], count: int, decimals: int = 0) -> Column:
+    """Return texts, so many of them, as a column; codes are in the order of first use."""
+    numbers: defaultdict[str | None, int] = defaultdict(itertools.count(1).__next__)
+    numbers[None] = 0
+    codes = np.fromiter(map(numbers.__getitem__, values), np.uint32, count)
     return Column(FieldType.TEXT, codes, tuple(numbers), decimals)
 
 
 def column_of(values: Sequence[Any], field: Field) -> Column:
     """Return values in the units of a batch as a column; None is null."""
+    return joined_column([values], len(values), field)
+
+
+def joined_column(parts: Sequence[Sequence[Any]], count: int, field: Field) -> Column:
+    """Return the values of several lists, so many of them, as a column; None is null."""
+    values = itertools.chain.from_iterable(parts)
     if field.kind is FieldType.TEXT:
-        return text_column(values, field.decimals)
+        return text_column(values, count, field.decimals)
     null, kind = NULLS[field.kind], DTYPES[field.kind]
-    if None in values:
-        values = [null if value is None else value for value in values]
-    return Column(field.kind, np.array(values, kind), decimals=field.decimals)
+    try:
+        column: Array = np.fromiter(values, kind, count)
+    except TypeError:  # some are null
+        known = itertools.chain.from_iterable(parts)
+        column = np.fromiter((null if one is None else one for one in known), kind, count)
+    return Column(field.kind, column, decimals=field.decimals)
 
 
 def null_column(field: Field, count: int) -> Column:

@@ -1,15 +1,17 @@
 """Facts submitted as JSON, with one list per field, as in a batch."""
 
 import functools
+import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final, Protocol, cast
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
 from tuppence.errors import UserError
-from tuppence.facts.assembled import assembled, column_of, null_column, text_column
-from tuppence.facts.batch import Column, FactBatch
+from tuppence.facts.assembled import assembled, joined_column, null_column, text_column
+from tuppence.facts.batch import NULL_DATE, Column, FactBatch
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import check_identifier
 from tuppence.facts.rows import columns
@@ -76,7 +78,7 @@ def submitted_batch(
     if len(set(accounts_of_all)) < len(accounts_of_all):
         raise _wrong("accounts: two have the same id")
     customers = {
-        f.name: _column([getattr(g.customer, _attribute(f)) for g in submitted], f)
+        f.name: _column([[getattr(g.customer, _attribute(f)) for g in submitted]], f)
         for f in columns("customers", schema).values()
         if f.name != "id"
     }
@@ -85,10 +87,11 @@ def submitted_batch(
     if fields is not None:
         wanted = [f for f in wanted if f.name in {*fields, "booking date", "account"}]
     transactions = _columns([g.transactions for g in submitted], wanted)
+    _check_owners(submitted, transactions["account"])
     owners = [n for n, g in zip(names, submitted, strict=True) for _ in g.accounts.id]
     return assembled(
-        {"id": text_column(names), **customers},
-        {**accounts, "customer": text_column(owners)},
+        {"id": text_column(names, len(names)), **customers},
+        {**accounts, "customer": text_column(owners, len(owners))},
         transactions,
     )
 
@@ -148,12 +151,21 @@ def _check(given: SubmittedFacts) -> None:
         for name, values in zip(part.__struct_encode_fields__, _values(part), strict=True):
             if values is not None and len(values) != rows:
                 raise _wrong(f"{table}: {name} has {len(values)} values, and {key} has {rows}")
-    accounts = set(given.accounts.id)
-    for account in accounts:
+    for account in given.accounts.id:
         check_identifier(account, "facts: accounts")
-    unknown = set(given.transactions.account) - accounts
-    if unknown:
-        raise _wrong(f"transactions: there is no account {min(unknown)[:40]!r}")
+
+
+def _check_owners(submitted: Sequence[SubmittedFacts], account: Column) -> None:
+    """Check that each transaction is of an account of its customer, in one look at all of them."""
+    owner_of = {name: place for place, one in enumerate(submitted) for name in one.accounts.id}
+    owner_of_code = np.array([owner_of.get(name or "", -1) for name in account.dictionary])
+    counts = [transaction_count(one) for one in submitted]
+    if (owner_of_code[account.values] == np.repeat(np.arange(len(submitted)), counts)).all():
+        return
+    for one in submitted:
+        unknown = set(one.transactions.account) - set(one.accounts.id)
+        if unknown:
+            raise _wrong(f"transactions: there is no account {min(unknown)[:40]!r}")
 
 
 def _values(part: Any) -> Iterator[Sequence[Any] | None]:
@@ -171,19 +183,19 @@ def _columns(parts: Sequence[Any], fields: Sequence[Field]) -> dict[str, Column]
         if all(values is None for values in given):
             made[field.name] = null_column(field, sum(counts))
             continue
-        whole: list[Any] = []
-        for values, count in zip(given, counts, strict=True):
-            whole += [None] * count if values is None else values
-        made[field.name] = _column(whole, field)
+        both = zip(given, counts, strict=True)
+        made[field.name] = _column([[None] * n if v is None else v for v, n in both], field)
     return made
 
 
-def _column(values: Sequence[Any], field: Field) -> Column:
-    """Return values of a request as a column."""
-    if field.kind is FieldType.DATE:
-        days = {text: None if text is None else _day(text) for text in dict.fromkeys(values)}
-        values = [days[text] for text in values]
-    return column_of(values, field)
+def _column(parts: Sequence[Sequence[Any]], field: Field) -> Column:
+    """Return values of requests as a column."""
+    count = sum(map(len, parts))
+    if field.kind is not FieldType.DATE:
+        return joined_column(parts, count, field)
+    texts = text_column(itertools.chain.from_iterable(parts), count)
+    days = [NULL_DATE if text is None else _day(text) for text in texts.dictionary]
+    return Column(field.kind, np.array(days, np.int32)[texts.values], decimals=field.decimals)
 
 
 def _wrong(message: str, hint: str = "") -> UserError:

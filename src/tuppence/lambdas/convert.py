@@ -32,11 +32,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     deps = convert_dependencies()
     as_of = resolve_date(msgspec.convert(event, Start), deps.settings.zone)
     try:
-        ruleset, edition, warnings = convert(deps.relay, deps.rulesets, as_of)
+        ruleset, edition, warnings = convert(deps.definitions, deps.rulesets, as_of)
     except UserError as error:
         extra = {"code": error.code, "errors": error.details}
         logger.error("definitions refused", extra=extra)  # noqa: TRY400 - no bug
         raise
     deps.refresh({"ruleset": ruleset.digest, "edition": edition})
     logger.info("converted", extra={"ruleset": ruleset.digest, "rules": len(ruleset.rules)})
-    return {"ruleset": ruleset.digest, "warnings": warnings}
+    return {"ruleset": ruleset.digest, "edition": edition, "warnings": warnings}

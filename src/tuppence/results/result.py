@@ -2,10 +2,10 @@
 
 import functools
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 import msgspec
 
@@ -110,6 +110,34 @@ def _unqualified(rule_id: str, state: int, since: int) -> Result:
     is_suspended = state == SUSPENDED
     known = State.UNKNOWN if is_suspended else STATES[state]
     return Result(rule_id, known, None, {}, since, is_suspended)
+
+
+class ResultsThatApply(Sequence[Result]):
+    """The results of a customer that qualify or are unknown, unpacked when they are first read.
+
+    Args:
+        row: All results of the customer.
+    """
+
+    def __init__(self, row: CustomerResults) -> None:
+        self._row = row
+
+    @functools.cached_property
+    def _unpacked(self) -> tuple[Result, ...]:
+        return self._row.that_apply
+
+    @overload
+    def __getitem__(self, index: int) -> Result: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Result]: ...
+    def __getitem__(self, index: int | slice) -> Result | Sequence[Result]:
+        return self._unpacked[index]
+
+    def __len__(self) -> int:
+        return len(self._unpacked)
+
+    def __iter__(self) -> Iterator[Result]:
+        return iter(self._unpacked)
 
 
 class ResultStore(Protocol):

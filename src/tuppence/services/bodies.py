@@ -1,5 +1,6 @@
 """Bodies and parameters of requests, checked and decoded; answers in JSON."""
 
+import contextlib
 import json
 import re
 from collections import Counter
@@ -58,7 +59,7 @@ async def read_body(request: Request, decoder: "msgspec.json.Decoder[T]", limit:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserError("request.body", f"the body: {_place_first(str(error))}") from None
     try:
-        _KEYS.decode(body.decode())
+        _check_repeats(body)
     except _RepeatedKeyError as error:
         message = f"the body: the key {str(error)[:40]!r} occurs twice"
         raise UserError("request.body", message) from None
@@ -98,6 +99,37 @@ def _check_keys(pairs: list[tuple[str, Any]]) -> None:
     if len(dict(pairs)) < len(pairs):
         (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
         raise _RepeatedKeyError(key)
+
+
+def _check_repeats(body: bytes | bytearray) -> None:
+    """Check that no key of any object of a JSON document occurs twice.
+
+    Lists of values are nearly all of a large body, and have no keys, so they are left out first:
+    what is between two brackets, without a colon. Brackets within texts can mislead this, so that
+    texts begin where they end. Then a key stands right behind a text, which is no JSON, and all of
+    the body is looked at.
+
+    Args:
+        body: A document whose keys are known names.
+
+    Raises:
+        _RepeatedKeyError: One does.
+    """
+    with contextlib.suppress(json.JSONDecodeError, _RepeatedKeyError):
+        _KEYS.decode(_without_lists(body).decode())
+        return
+    _KEYS.decode(body.decode())
+
+
+def _without_lists(body: bytes | bytearray) -> bytes:
+    """Return a text without what is between two brackets, if that is without a colon."""
+    first, *others = body.split(b"[")
+    kept = [first]
+    for part in others:
+        end = part.find(b"]")
+        has_keys = end < 0 or part.find(b":", 0, end) >= 0
+        kept.append(part if has_keys else part[end:])
+    return b"[".join(kept)
 
 
 # Numbers are not looked at, and as floats they may have any number of digits.

@@ -168,7 +168,7 @@ def build_feeds(requests: Sequence[FeedRequest]) -> Sequence[Feed | UserError]:
         requests: All that the feeds follow from.
 
     Returns:
-        The feed of each request; an error if there is no such locale.
+        The feed of each request; an error if there is no such locale, or results are damaged.
     """
     known = dict[tuple[int, str], KnownInsights]()  # worked out once for a ruleset and a model
     chosen = list[_Chosen | UserError]()
@@ -177,7 +177,10 @@ def build_feeds(requests: Sequence[FeedRequest]) -> Sequence[Feed | UserError]:
         key = id(rules), "" if model is None else model.digest
         if key not in known:
             known[key] = KnownInsights(rules, PRIOR if model is None else model.card)
-        chosen.append(_chosen(one, known[key]))
+        try:
+            chosen.append(_chosen(one, known[key]))
+        except UserError as error:
+            chosen.append(error)
     for insights in known.values():
         insights.describe(
             (one.order, one.due)
@@ -213,7 +216,7 @@ class _Chosen(NamedTuple):
         return [one for one in self.candidates if one.outcome not in NOT_DUE]
 
 
-def _chosen(request: FeedRequest, insights: KnownInsights) -> _Chosen | UserError:
+def _chosen(request: FeedRequest, insights: KnownInsights) -> _Chosen:
     person, kept, policy, now, _, model, _ = request
     style = request.style
     moment = Moment(person.as_of.day, request.today, now)
@@ -242,8 +245,6 @@ def _chosen(request: FeedRequest, insights: KnownInsights) -> _Chosen | UserErro
                     items[one.rule.id] = FeedItem(one, _message(one, person, moment.day, style))
                 except MessageError as error:
                     left_out[one.rule.id] = error.message
-                except UserError as error:
-                    return error
         if not left_out.keys() & {one.rule.id for one in drawn}:
             break
     found = tuple(FeedItem(one, items[one.rule.id].message) for one in shown)

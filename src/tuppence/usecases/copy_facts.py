@@ -1,6 +1,6 @@
 """Copies facts and consents between a store and a database."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
@@ -43,6 +43,7 @@ class FactDatabase(Protocol):
         parts: Iterable[Rows],
         agreement: Agreement | None,
         consents_of: Callable[[Sequence[str]], Sequence[Consent]],
+        names: Collection[str] = (),
     ) -> None:
         """Put facts into the database, all or none; what is there of the same key is replaced.
 
@@ -52,7 +53,12 @@ class FactDatabase(Protocol):
             agreement: The consent of customers who are new and of whom none is known; None to give
                 them none.
             consents_of: Returns the consents that are known of some customers.
+            names: Names of parts of a store whose transactions the database has then.
         """
+        ...
+
+    def loaded(self) -> Collection[str]:
+        """Return the names of parts of stores whose transactions the database has."""
         ...
 
     def everything(self) -> Iterator[Rows]:
@@ -77,8 +83,16 @@ class StoredFacts(Protocol):
         """The number of transactions."""
         ...
 
-    def parts(self) -> Iterator[Rows]:
-        """Yield all rows, some at a time; accounts and their customers before transactions."""
+    def part_names(self) -> Collection[str]:
+        """Return the names of the parts that the store consists of; none of them ever changes."""
+        ...
+
+    def parts(self, known: Collection[str] = ()) -> Iterator[Rows]:
+        """Yield rows, some at a time; accounts and their customers before transactions.
+
+        Args:
+            known: Parts whose transactions may be left out.
+        """
         ...
 
     def append_all(self, parts: Iterable[Rows], partition_size: int) -> None:
@@ -117,7 +131,7 @@ def load_facts(
     agreement: Agreement | None,
     track: Callable[[Sequence[Rows]], Iterable[Rows]],
 ) -> int:
-    """Put a store's facts and consents into a database, and return how many transactions.
+    """Put a store's facts and consents into a database, and return its number of transactions.
 
     Args:
         store: The store.
@@ -131,9 +145,40 @@ def load_facts(
     """
 
     def load(facts: StoredFacts) -> int:
-        parts = track(list(facts.parts()))
-        database.load(facts.schema, parts, agreement, store.consents.of_all)
+        parts, names = track(list(facts.parts())), facts.part_names()
+        database.load(facts.schema, parts, agreement, store.consents.of_all, names)
         return facts.transaction_count
+
+    return store.read_facts(load)
+
+
+def load_changes(store: CopiedStore, database: FactDatabase, agreement: Agreement | None) -> int:
+    """Put what a database lacks of a store into it, and return how many transactions.
+
+    Customers, accounts and consents are compared as a whole. Transactions are read from the parts
+    of the store that the database has not loaded yet, of this store or an equal one.
+
+    Args:
+        store: The store.
+        database: The database.
+        agreement: The consent of new customers, as for `load_facts`.
+
+    Raises:
+        UserError: As from `load_facts`.
+    """
+
+    def load(facts: StoredFacts) -> int:
+        count = 0
+
+        def counted(known: Collection[str]) -> Iterator[Rows]:
+            nonlocal count
+            for rows in facts.parts(known):
+                count += 0 if rows.transactions is None else rows.transactions.height
+                yield rows
+
+        parts, names = counted(database.loaded()), facts.part_names()
+        database.load(facts.schema, parts, agreement, store.consents.of_all, names)
+        return count
 
     return store.read_facts(load)
 

@@ -10,7 +10,7 @@ from tuppence.facts.batch import FactBatch
 from tuppence.facts.consent import Use
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
-from tuppence.results.result import ResultStore
+from tuppence.results.result import CustomerResults, ResultStore
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.rule import Rule
 from tuppence.rules.ruleset import RulesetStore, check_stored, read_rules
@@ -33,6 +33,47 @@ class ExplainedResult(NamedTuple):
     explanation: Explanation
 
 
+class EvaluatedRule(NamedTuple):
+    """A rule of the last run with what it is evaluated with for a customer.
+
+    Attributes:
+        customer: Name of the customer in the store.
+        as_of: The date that the rule took for today.
+        checked: The rule, as the last run had it.
+        facts: The facts of the customer that may be read.
+        stored: The stored results of the customer.
+    """
+
+    customer: str
+    as_of: Date
+    checked: CheckedRule
+    facts: FactBatch
+    stored: CustomerResults
+
+
+def evaluated_rule(
+    store: EvaluatedStore, customer: str, rule_id: str, purposes: frozenset[str], today: Date
+) -> EvaluatedRule:
+    """Return a rule of the last run for a customer, ready to be evaluated again.
+
+    Args:
+        store: The store of the customer.
+        customer: Identifier of the customer.
+        rule_id: Identifier of the rule.
+        purposes: Consents for these count, and for no others.
+        today: The clock's day, on which consents must hold as well.
+
+    Raises:
+        UserError: As from `explain_result`.
+    """
+    customer = store.name_of(customer)
+    store.currency_of(customer)  # an unknown customer is refused as such before results are missed
+    last = last_evaluation(store, customer)
+    facts = store.permitted_facts_of(customer, Use(purposes, today.day, last.day.day))
+    checked = _checked(store, store.rules(last.results.ruleset), rule_id, store.schema)
+    return EvaluatedRule(customer, last.day, checked, facts, last.results)
+
+
 def explain_result(
     store: EvaluatedStore, customer: str, rule_id: str, purposes: frozenset[str], today: Date
 ) -> ExplainedResult:
@@ -49,15 +90,10 @@ def explain_result(
         UserError: There is no such customer or rule, nothing is kept of the customer, or no
             consent of theirs lets their facts be read.
     """
-    customer = store.name_of(customer)
-    store.currency_of(customer)  # an unknown customer is refused as such before results are missed
-    last = last_evaluation(store, customer)
-    as_of = last.day
-    facts = store.permitted_facts_of(customer, Use(purposes, today.day, as_of.day))
-    rules, schema = store.rules(last.results.ruleset), store.schema
-    checked = _checked(store, rules, rule_id, schema)
+    customer, as_of, checked, facts, _ = evaluated_rule(store, customer, rule_id, purposes, today)
     with interpreted():
-        return ExplainedResult(customer, as_of, checked, explain(checked, facts, as_of, schema))
+        explanation = explain(checked, facts, as_of, store.schema)
+    return ExplainedResult(customer, as_of, checked, explanation)
 
 
 def explain_draft(

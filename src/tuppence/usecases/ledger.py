@@ -75,6 +75,10 @@ class RunRecord(msgspec.Struct, frozen=True):
         finished: Whether all of them are done.
         before: Date of the run before, in days since 1970-01-01, if the results of that run are
             kept beside those of this one. The ledger enters it.
+        started: The time at which it was started, in milliseconds since 1970-01-01, if it is known.
+        ended: The time at which all items were done. If the run was interrupted and resumed, the
+            pause is part of it.
+        processors: Number of threads or processes that shared the work; 0 if it is not known.
     """
 
     run_id: str
@@ -83,6 +87,15 @@ class RunRecord(msgspec.Struct, frozen=True):
     items: tuple[str, ...]
     finished: bool = False
     before: int | None = None
+    started: int | None = None
+    ended: int | None = None
+    processors: int = 0
+
+    @property
+    def customers(self) -> int:
+        """The number of customers of all items, which their names say."""
+        edges = (item.rpartition(":")[2].partition("-") for item in self.items)
+        return sum(int(stop) - int(start) for start, _, stop in edges)
 
 
 class Ledger(Protocol):
@@ -107,8 +120,13 @@ class Ledger(Protocol):
         """
         ...
 
-    def finish(self, run_id: str) -> None:
-        """Enter that all items are done."""
+    def finish(self, run_id: str, at: int | None = None) -> None:
+        """Enter that all items are done.
+
+        Args:
+            run_id: Name of the run.
+            at: The time, in milliseconds since 1970-01-01, if it is known.
+        """
         ...
 
 

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Final, NamedTuple, Protocol
 
 from tuppence.feel.values import Date
+from tuppence.rules.rule import Rule
 from tuppence.usecases.ledger import RuleCount, RunRecord, Tally, add
 
 NIGHTS: Final = 15
@@ -56,6 +57,13 @@ class Night(NamedTuple):
         """The day that its rules took for today."""
         return Date(self.run.as_of)
 
+    @property
+    def seconds(self) -> float | None:
+        """The seconds from its start to its end; None if they are not known."""
+        if self.run.started is None or self.run.ended is None:
+            return None
+        return max(self.run.ended - self.run.started, 0) / 1_000
+
 
 class Trend(NamedTuple):
     """The reach of a rule over several nights.
@@ -63,13 +71,48 @@ class Trend(NamedTuple):
     Attributes:
         rule_id: The rule.
         counts: Its counts in each night, newest first; None where it did not run.
-        is_unusual: Whether more or fewer customers qualify than in each of a week of nights or
-            more, by a tenth and by ten.
+        qualified: The numbers who qualify, beside those of earlier nights.
+        unknown: The numbers for whom it is unknown, beside those of earlier nights.
     """
 
     rule_id: str
     counts: tuple[RuleCount | None, ...]
+    qualified: "Drift"
+    unknown: "Drift"
+
+    @property
+    def is_unusual(self) -> bool:
+        """True if one of the numbers has drifted."""
+        return self.qualified.is_unusual or self.unknown.is_unusual
+
+
+class Drift(NamedTuple):
+    """A number of the newest night beside those of the nights before.
+
+    Attributes:
+        least: The least number of the nights before; None if none is known.
+        most: The greatest number of the nights before.
+        is_unusual: Whether it lies outside of each of a week of nights or more, by a tenth and by
+            ten.
+    """
+
+    least: int | None
+    most: int | None
     is_unusual: bool
+
+
+class Publication(NamedTuple):
+    """The rules of a night beside those of the night before.
+
+    Attributes:
+        added: Rules that the night before lacked.
+        changed: Rules that the night before had otherwise.
+        removed: Rules that this night lacks.
+    """
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
 
 
 def nights_of(store: HistoryStore, count: int = NIGHTS) -> list[Night]:
@@ -111,14 +154,67 @@ def trends_of(nights: Sequence[Night]) -> list[Trend]:
     found = []
     for rule in sorted(nights[0].rules):
         counts = tuple(night.rules.get(rule) for night in nights)
-        found.append(Trend(rule, counts, nights[0].run.finished and _is_unusual(counts)))
+        qualified, unknown = (
+            _drift(
+                [None if one is None else getattr(one, name) for one in counts],
+                is_whole=nights[0].run.finished,
+            )
+            for name in ("qualified", "unknown")
+        )
+        found.append(Trend(rule, counts, qualified, unknown))
     return found
 
 
-def _is_unusual(counts: Sequence[RuleCount | None]) -> bool:
-    newest, *others = (None if one is None else one.qualified for one in counts)
+def publication_of(rules: Mapping[str, Rule], before: Mapping[str, Rule]) -> Publication:
+    """Return how the rules of a night differ from those of the night before."""
+    both = sorted(rules.keys() & before.keys())
+    return Publication(
+        tuple(sorted(rules.keys() - before.keys())),
+        tuple(name for name in both if rules[name] != before[name]),
+        tuple(sorted(before.keys() - rules.keys())),
+    )
+
+
+class Progress(NamedTuple):
+    """The progress of a run.
+
+    Attributes:
+        done: Number of customers whose items are done.
+        customers: Number of all customers.
+        rate: Customers a second since the start; None if it is not known.
+        seconds_left: Expected seconds until the end; None if they are not known.
+        finished: Whether it has finished.
+    """
+
+    done: int
+    customers: int
+    rate: float | None
+    seconds_left: float | None
+    finished: bool
+
+
+def progress_of(night: Night, now: int) -> Progress:
+    """Return the progress of a run.
+
+    Args:
+        night: The run.
+        now: The time, in milliseconds since 1970-01-01.
+    """
+    done, customers, started = night.tally.customers, night.run.customers, night.run.started
+    rate = None
+    if started is not None and now > started and done and not night.run.finished:
+        rate = 1_000 * done / (now - started)
+    left = None if rate is None else (customers - done) / rate
+    return Progress(done, customers, rate, left, night.run.finished)
+
+
+def _drift(counts: Sequence[int | None], *, is_whole: bool) -> Drift:
+    newest, *others = counts
     earlier = [one for one in others if one is not None]
-    if newest is None or len(earlier) < _USUAL:
-        return False
+    if newest is None or not earlier:
+        return Drift(None, None, is_unusual=False)
     least, most = min(earlier), max(earlier)
-    return newest <= min(0.9 * least, least - _SMALL) or newest >= max(1.1 * most, most + _SMALL)
+    is_unusual = (is_whole and len(earlier) >= _USUAL) and (
+        newest <= min(0.9 * least, least - _SMALL) or newest >= max(1.1 * most, most + _SMALL)
+    )
+    return Drift(least, most, is_unusual)

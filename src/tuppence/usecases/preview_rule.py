@@ -9,9 +9,10 @@ from tuppence.facts.permitted import PermittedFacts
 from tuppence.feel.values import Date
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.ruleset import Ruleset
+from tuppence.usecases.everybody import Advance, no_advance
 from tuppence.usecases.last_night import RunStore
 from tuppence.usecases.ledger import RunRecord
-from tuppence.usecases.previewer import Advance, Preview, Previewer
+from tuppence.usecases.previewer import Preview, Previewer
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ def preview_rule(
     purposes: frozenset[str],
     today: Date,
     threads: int,
-    advance: Advance = lambda _: None,
+    advance: Advance = no_advance,
 ) -> tuple[Preview, Date]:
     """Find out what a rule would do for everybody, and return it with the as-of date.
 

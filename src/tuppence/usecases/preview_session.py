@@ -17,9 +17,10 @@ from tuppence.feel.values import Date
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.thresholds import Threshold, with_threshold
 from tuppence.usecases.check_rules import last_booking
+from tuppence.usecases.everybody import Advance, never, no_advance
 from tuppence.usecases.ledger import RunRecord
 from tuppence.usecases.preview_rule import PreviewStore
-from tuppence.usecases.previewer import Advance, Preview, Previewer, Reach
+from tuppence.usecases.previewer import Preview, Previewer, Reach
 
 T = TypeVar("T")
 
@@ -95,6 +96,11 @@ class PreviewSession:
             for checked in rules()[:1]:
                 self.preview(checked)
 
+    def forget(self) -> None:
+        """Forget the facts that are kept in memory, after somebody was erased."""
+        with self._busy:
+            self._warm = None
+
     def ticket(self, editor: str) -> Callable[[], bool]:
         """Return a function that tells whether an editor has a newer text by now.
 
@@ -116,8 +122,8 @@ class PreviewSession:
     def preview(
         self,
         checked: CheckedRule,
-        is_cancelled: Callable[[], bool] = lambda: False,
-        advance: Advance = lambda _: None,
+        is_cancelled: Callable[[], bool] = never,
+        advance: Advance = no_advance,
     ) -> tuple[Preview, Date]:
         """Return the expected effect of a rule, with the as-of date.
 
@@ -139,7 +145,7 @@ class PreviewSession:
         self,
         checked: CheckedRule,
         wanted: Sequence[Threshold],
-        is_cancelled: Callable[[], bool] = lambda: False,
+        is_cancelled: Callable[[], bool] = never,
     ) -> list[Mapping[Decimal, Reach]]:
         """Return whom a rule would find with other numbers in place of its thresholds.
 

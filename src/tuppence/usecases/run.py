@@ -29,7 +29,13 @@ Evaluator = Callable[[Iterable[WorkItem]], Iterator[tuple[WorkItem, Evaluation]]
 """Evaluates items, in any order."""
 Work = Callable[[Sequence[WorkItem]], Iterator[tuple[WorkItem, Tally]]]
 """Does items, enters each in the ledger, and yields its counts."""
+Clock = Callable[[], int | None]
+"""Returns the time, in milliseconds since 1970-01-01; None if runs are not timed."""
 T = TypeVar("T")
+
+
+def no_clock() -> None:
+    """Return no time."""
 
 
 class RunResults(ResultStore, Protocol):
@@ -84,6 +90,8 @@ def run(
     ledger: Ledger,
     evaluate_items: Evaluator,
     advance: Callable[[Tally], None] = lambda _: None,
+    clock: Clock = no_clock,
+    processors: int = 0,
 ) -> RunOutcome:
     """Evaluate all items, or after an interruption the rest of them.
 
@@ -96,6 +104,8 @@ def run(
         ledger: Records the progress.
         evaluate_items: Evaluates items.
         advance: Called with the counts of each item that is done.
+        clock: Tells when the run starts and ends.
+        processors: Number of threads or processes that share the work.
 
     Raises:
         UserError: Results of a later date are already stored.
@@ -105,13 +115,15 @@ def run(
         as_of.day,
         ruleset.digest,
         tuple(item.name for item in items),
+        started=clock(),
+        processors=processors,
     )
 
     def work(left: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Tally]]:
         for item, evaluation in evaluate_items(left):
             yield item, commit_item(record.run_id, item, evaluation, results, ledger)
 
-    return resume_run(record, items, ledger, work, advance)
+    return resume_run(record, items, ledger, work, advance, clock)
 
 
 def resume_run(
@@ -120,6 +132,7 @@ def resume_run(
     ledger: Ledger,
     work: Work,
     advance: Callable[[Tally], None],
+    clock: Clock = no_clock,
 ) -> RunOutcome:
     """Do the items of a run that are not done yet, and enter the run as finished.
 
@@ -129,6 +142,7 @@ def resume_run(
         ledger: Records the progress.
         work: Does items, enters each in the ledger, and yields its counts.
         advance: Called with the counts of each item that is done.
+        clock: Tells when the run ends.
 
     Raises:
         UserError: A run of a later date was started already.
@@ -146,7 +160,7 @@ def resume_run(
         done[item.name] = tally
         advance(tally)
     if not latest.finished:
-        ledger.finish(record.run_id)
+        ledger.finish(record.run_id, clock())
     return RunOutcome(record.run_id, add(list(done.values())), resumed, latest.finished)
 
 

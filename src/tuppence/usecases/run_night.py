@@ -12,7 +12,15 @@ from tuppence.plan.plan import make_plan
 from tuppence.rules.ruleset import Ruleset, RulesetStore
 from tuppence.rules.value_names import value_names
 from tuppence.usecases.ledger import Ledger, Tally
-from tuppence.usecases.run import Evaluator, RunOutcome, RunResults, run, work_items
+from tuppence.usecases.run import (
+    Clock,
+    Evaluator,
+    RunOutcome,
+    RunResults,
+    no_clock,
+    run,
+    work_items,
+)
 
 _CUSTOMERS_IN_COLUMNS: Final = 50_000
 """Maximum number of customers of an item where columns decide all rules: a whole partition."""
@@ -65,6 +73,7 @@ def run_night(
     as_of: Date,
     processes: int,
     advance: Callable[[Tally], None],
+    clock: Clock = no_clock,
 ) -> RunOutcome:
     """Evaluate everything, or what is left of it after an interruption.
 
@@ -75,6 +84,7 @@ def run_night(
         processes: Number of threads that share the work in columns, and of processes that share
             what is left to the interpreter.
         advance: Called with the tally of each item when it is done.
+        clock: Tells when the run starts and ends.
 
     Raises:
         UserError: As from `run`, or the facts were changed meanwhile.
@@ -88,4 +98,5 @@ def run_night(
     customers = _CUSTOMERS_IN_COLUMNS if in_columns else _CUSTOMERS_INTERPRETED
     items = work_items(facts, customers, facts.left_out)
     with deps.open_results() as kept:
-        return run(facts, items, ruleset, as_of, kept, kept, evaluator, advance)
+        ports = (kept, kept, evaluator, advance, clock, processes)
+        return run(facts, items, ruleset, as_of, *ports)

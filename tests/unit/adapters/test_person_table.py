@@ -11,11 +11,11 @@ from tests.contract.test_feed_stores import ITEM, NOW, OTHER, VIEW, event, recor
 from tests.feed_stores import person_table
 
 from tuppence.adapters.aws.clients import client
-from tuppence.adapters.aws.feeds import DynamoFeeds
+from tuppence.adapters.aws.feeds import KEPT_DAYS, DynamoFeeds
 from tuppence.adapters.aws.outbox import DynamoOutbox
 from tuppence.adapters.aws.person_table import ATTEMPTS, LEASE, PATIENCE, PersonTable, Tools
 from tuppence.errors import UserError
-from tuppence.feed.items import EventKind, Told
+from tuppence.feed.items import DAY, EventKind, Told
 from tuppence.feed.news import Delivery, ToldItem
 from tuppence.feed.preferences import Preferences
 from tuppence.usecases.feed_ports import Withdrawal
@@ -238,3 +238,22 @@ def test_views_come_back_as_they_were(machines: tuple[Machine, Machine]) -> None
             {one["entry"]["S"].removeprefix("view#") for one in machine.items()}
         ).values()
     assert view == VIEW
+
+
+def test_old_views_and_events_are_removed_and_never_states(
+    machines: tuple[Machine, Machine],
+) -> None:
+    """DynamoDB removes what has expired, some time later; the log does not wait for it."""
+    machine, _ = machines
+    record(machine.feeds, event("e1", EventKind.SEEN))
+    ends = {
+        one["entry"]["S"].partition("#")[0]: int(one["expires_at"]["N"]) * 1_000
+        for one in machine.items()
+        if "expires_at" in one
+    }
+    assert ends == {"view": (20_000 + KEPT_DAYS) * DAY, "event": (20_001 + KEPT_DAYS) * DAY}
+    assert KEPT_DAYS > 92, "an event of this age may be sent again, and must then be known"
+    machine.now = ends["view"] - 1
+    assert len(list(machine.feeds.log())) == 1
+    machine.now = ends["view"]
+    assert not list(machine.feeds.log()), "some of its events may be gone"

@@ -19,6 +19,7 @@ from tuppence.cli.app import build
 from tuppence.errors import UserError
 
 PROD = ENVIRONMENTS["prod"]
+PRICES = read_prices(PROD.region)
 WORK = msgspec.structs.replace(
     read_work(),
     results=msgspec.structs.replace(read_work().results, writes_by_rule=0.25, bytes_by_item=200),
@@ -27,20 +28,20 @@ MILLION = Load(1_000_000, 60, 1)
 
 
 def dollars(load: Load, shape: Shape, environment: str = "prod") -> dict[str, float]:
-    lines = monthly(ENVIRONMENTS[environment], read_prices(), WORK, load, shape)
+    lines = monthly(ENVIRONMENTS[environment], PRICES, WORK, load, shape)
     return {line.component: line.usd for line in lines}
 
 
 def test_the_cost_of_requests_agrees_with_a_calculation_by_hand() -> None:
-    """At 0.625 dollars a million writes, 0.125 a million reads, 30.4375 days a month."""
+    """At 0.705 dollars a million writes, 0.1415 a million reads, 30.4375 days a month."""
     found = dollars(MILLION, our_shape(PROD, WORK))
-    assert found["results, writes"] == pytest.approx(60 * 0.25 * 30.4375 * 0.625)
-    assert found["results, reads"] == pytest.approx(3 * 30.4375 * 0.125)  # 12,000 B are 3 x 4 kB
+    assert found["results, writes"] == pytest.approx(60 * 0.25 * 30.4375 * 0.705)
+    assert found["results, reads"] == pytest.approx(3 * 30.4375 * 0.1415)  # 12,000 B are 3 x 4 kB
     assert found["queue of items"] == pytest.approx(0.04 * 3 / 10 * 30.4375 * 0.5)
-    assert found["load balancer"] == pytest.approx(730.5 * 0.0225)
-    assert found["endpoints"] == pytest.approx(7 * 2 * 730.5 * 0.01)
+    assert found["load balancer"] == pytest.approx(730.5 * 0.0252)
+    assert found["endpoints"] == pytest.approx(7 * 2 * 730.5 * 0.011)
     published = dollars(MILLION, PUBLISHED)
-    assert published["results, writes"] == pytest.approx(60 * 30.4375 * 0.625)
+    assert published["results, writes"] == pytest.approx(60 * 30.4375 * 0.705)
     assert published["results, reads"] == 0
     assert published["queue of items"] == pytest.approx(60 * 3 / 10 * 30.4375 * 0.5)
 
@@ -71,8 +72,8 @@ def test_an_item_with_some_of_the_rules_has_its_customers_read_again() -> None:
 
 
 def test_the_first_run_writes_the_rest_once() -> None:
-    expected = 60 * (WORK.results.writes_by_rule_on_a_first_night - 0.25) * 0.625
-    found = estimate(PROD, read_prices(), WORK, MILLION)
+    expected = 60 * (WORK.results.writes_by_rule_on_a_first_night - 0.25) * 0.705
+    found = estimate(PROD, PRICES, WORK, MILLION)
     assert found.first_run == pytest.approx(expected)
 
 
@@ -84,23 +85,32 @@ def whole_bill(prices: Prices) -> list[float]:
 
 def test_the_cost_of_feeds_agrees_with_a_calculation_by_hand() -> None:
     """A million customers look 30 times a month, with two requests each time."""
-    found = {one.component: one.usd for one in feed_monthly(PROD, read_prices(), 1_000_000)}
+    found = {one.component: one.usd for one in feed_monthly(PROD, PRICES, 1_000_000)}
     assert found["feed"] == pytest.approx(3 * 730.5 * (0.5 * 0.04048 + 2 * 0.004445))
     assert found["gateway"] == pytest.approx(60 * 3.5)
     assert found["web ACL"] == 9
     assert found["web ACL, requests"] == pytest.approx(60 * 0.6)
     assert found["alarms, metrics, secrets"] == pytest.approx(4 * 0.1 + (25 + 6) * 0.3 + 3 * 0.4)
-    assert found["feeds, writes"] == pytest.approx(30 * (1 + 2 * 9) * 0.625)
-    assert found["feeds, reads"] == pytest.approx(30 * (2 * 9 + 3) * 0.125)
+    assert found["feeds, writes"] == pytest.approx(30 * (1 + 2 * 9) * 0.705)
+    assert found["feeds, reads"] == pytest.approx(30 * (2 * 9 + 3) * 0.1415)
+    calls = 4 * 30.4375  # four times a day
+    seconds = 60 + 1_000_000 * 0.0015 / 0.5
+    task = 0.5 * 0.04048 + 2 * 0.004445
+    assert found["deliver"] == pytest.approx(calls * seconds / 3_600 * task)
+    assert found["deliver, reads"] == pytest.approx(calls * 12 * 0.1415)
+    assert found["way out"] == pytest.approx(730.5 * 0.048)
+    assert found["way out, traffic"] == pytest.approx(40 * 0.048)
+    assert found["deliver, alarm, secrets"] == pytest.approx(0.1 + 3 * 0.4)
+    silent = {one.component for one in feed_monthly(ENVIRONMENTS["dev"], PRICES, 1_000_000)}
+    assert not {name for name in silent if "deliver" in name or "way out" in name}
     a_year = 12 * 30 * (3 * 350 + 2_000) + 50 * 600
-    assert found["feeds, storage after a year"] == pytest.approx(a_year / 1_000 * 0.45)
+    assert found["feeds, storage after a year"] == pytest.approx(a_year / 1_000 * (0.283 + 0.22))
 
 
 def test_every_price_is_used_and_has_a_source() -> None:
-    prices = read_prices()
+    prices = PRICES
     plain = whole_bill(prices)
     for name, price in prices.price.items():
-        assert price.source.startswith("https://aws.amazon.com/")
         dearer = prices.price | {name: Price(2 * price.usd, price.source)}
         other = msgspec.structs.replace(prices, price=dearer)
         assert whole_bill(other) != plain, name
@@ -108,14 +118,14 @@ def test_every_price_is_used_and_has_a_source() -> None:
 
 def test_a_malformed_table_of_prices_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
-        read_prices(tmp_path / "missing.toml")
+        read_prices(PROD.region, tmp_path / "missing.toml")
     path = tmp_path / "prices.toml"
     path.write_text('dated = "2026-01-01"\nregion = "eu-west-1"\n[price]\nkey_month = 3\n')
     with pytest.raises(UserError, match="Expected `object`"):
-        read_prices(path)
+        read_prices(PROD.region, path)
     path.write_text('dated = "2026-01-01"\nregion = "eu-west-1"\n[price]\n')
     with pytest.raises(UserError, match="the table has no price of fargate_cpu_hour"):
-        list(monthly(PROD, read_prices(path), WORK, MILLION, PUBLISHED))
+        list(monthly(PROD, read_prices(PROD.region, path), WORK, MILLION, PUBLISHED))
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -145,22 +155,34 @@ def test_the_command_prints_what_it_computes() -> None:
 
 def test_quotas_follow_from_the_environment() -> None:
     needed = {one.name: one.needed for one in quotas(PROD)}
-    assert needed["Fargate On-Demand vCPU resource count"] == 2 * 20 + 2 * 3 * 0.5 + 2 * 3 * 0.5 + 1
+    # Engines, relays and feeds twice; a task that takes files in, one that tells people (0.5).
+    assert (
+        needed["Fargate On-Demand vCPU resource count"]
+        == 2 * 20 + 2 * 3 * 0.5 + 2 * 3 * 0.5 + 1 + 1
+    )
     assert needed["Concurrent executions"] == 200 + 20 + 5
     assert needed["Table-level write throughput limit"] == PROD.warm_writes
 
 
-def test_the_command_says_when_its_prices_are_those_of_another_region() -> None:
-    asked = ("--customers", "1000", "--rules", "60", "--env", "prod")
-    assert read_prices().region != PROD.region
-    assert "prod is in eu-west-1, whose prices differ" in run(*asked)[1]
+def test_every_region_has_the_same_prices_each_with_a_source() -> None:
+    ours, other = PRICES, read_prices("us-east-1")
+    assert (ours.region, other.region) == ("eu-west-1", "us-east-1")
+    assert ours.price.keys() == other.price.keys()
+    for name in ours.price:
+        assert f"/{PROD.region}/index.json" in ours.price[name].source
+        assert other.price[name].source.startswith("https://aws.amazon.com/")
 
 
-def test_prices_of_the_region_are_told_without_a_warning(tmp_path: Path) -> None:
-    text = Path(tables.__file__).with_name("prices.toml").read_text("utf-8")
+def test_a_region_without_prices_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there are no prices of eu-north-9") as none:
+        read_prices("eu-north-9")
+    assert none.value.hint.startswith("copy the table of eu-west-1 or us-east-1")
+    text = Path(tables.__file__).with_name("prices").joinpath("us-east-1.toml").read_text("utf-8")
     path = tmp_path / "prices.toml"
-    path.write_text(text.replace('region = "us-east-1"', f'region = "{PROD.region}"'))
+    path.write_text(text)
     asked = ("--customers", "1000", "--rules", "60", "--env", "prod", "--prices", str(path))
     status, printed = run(*asked)
-    assert status == 0
-    assert "whose prices differ" not in printed
+    assert status == 1
+    assert "has the prices of us-east-1, and the environment is in eu-west-1" in printed
+    path.write_text(text.replace('region = "us-east-1"', f'region = "{PROD.region}"'))
+    assert run(*asked)[0] == 0

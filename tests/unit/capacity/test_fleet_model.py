@@ -94,7 +94,10 @@ def test_the_page_has_the_figures_of_the_model() -> None:
     found = simulate(PROD, read_work(), Limits(), 1_000_000, 60)
     assert found.limit == STARTING
     work, load = read_work(), Load(1_000_000, 60, 1)
-    usd = sum(line.usd for line in monthly(PROD, read_prices(), work, load, our_shape(PROD, work)))
+    usd = sum(
+        line.usd
+        for line in monthly(PROD, read_prices(PROD.region), work, load, our_shape(PROD, work))
+    )
     busiest = max(found.busy.values())
     row = (
         f"| as `prod` is | {minutes(found.seconds)} | {found.limit} | {busiest:.0%} | {usd:,.0f} |"

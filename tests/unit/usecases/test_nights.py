@@ -12,7 +12,15 @@ from tuppence.facts.consent import PURPOSES, Use
 from tuppence.feel.values import Date, parse_date
 from tuppence.results.result import State
 from tuppence.usecases.ledger import RuleCount, RunRecord, Tally, add
-from tuppence.usecases.nights import Night, by_day, nights_of, trends_of
+from tuppence.usecases.nights import (
+    Drift,
+    Night,
+    Publication,
+    by_day,
+    nights_of,
+    publication_of,
+    trends_of,
+)
 from tuppence.usecases.run_night import run_night
 
 
@@ -91,6 +99,22 @@ def test_a_count_outside_of_a_week_of_nights_is_unusual(
     assert [one and one.qualified for one in trend.counts] == [newest, *earlier]
     unfinished = [night(100, newest, finished=False), *nights[1:]]
     assert not trends_of(unfinished)[0].is_unusual
+
+
+def test_a_number_of_unknown_results_can_be_unusual_alone() -> None:
+    earlier = [night(99 - n, 100) for n in range(7)]
+    counts = RuleCount("a", 100, 40)
+    newest = night(100, 100)._replace(rules={"a": counts})
+    (trend,) = trends_of([newest, *earlier])
+    assert trend.qualified == Drift(100, 100, is_unusual=False)
+    assert trend.unknown == Drift(1, 1, is_unusual=True)
+    assert trend.is_unusual
+
+
+def test_a_publication_says_which_rules_differ() -> None:
+    rules = {one.rule.id: one.rule for one in some_rules("bank_fees", "energy_costs").rules}
+    other = {"bank_fees": rules["energy_costs"], "new": rules["bank_fees"]}
+    assert publication_of(other, rules) == Publication(("new",), ("bank_fees",), ("energy_costs",))
 
 
 def test_a_night_says_its_day() -> None:

@@ -17,9 +17,10 @@ from tuppence.feed.preferences import Preferences
 from tuppence.feel.values import Date
 from tuppence.relevance.ranking import is_held_out
 from tuppence.relevance.scorecard import PRIOR, Scorecard
-from tuppence.results.result import Result, State
+from tuppence.results.packed import Layout
+from tuppence.results.result import CustomerResults, Result, ResultsThatApply, State
 from tuppence.rules.rule import Approval, FeedSettings, InsightKind, Message, Rule
-from tuppence.usecases.build_feed import Feed, FeedRequest, build_feed
+from tuppence.usecases.build_feed import Feed, FeedRequest, build_feed, build_feeds
 from tuppence.usecases.feed_ports import Kept, LoggedView, OrderedBy, Person
 from tuppence.usecases.judge_order import Target, judge, live_against_hold_out
 from tuppence.usecases.learn_order import fit_order, read_log, renew_models
@@ -111,6 +112,41 @@ def test_without_a_model_a_feed_is_in_rule_order_and_logs_what_can_be_learned_fr
     assert found.view.order is None
     assert all(one.features and one.points is None for one in found.view.candidates)
     assert {one.kind for one in found.view.candidates} == {"saving", "tip", "insight"}
+
+
+def test_feeds_that_are_built_together_are_those_that_are_built_alone() -> None:
+    """Of several people, some of whom have a model, another ruleset, or no such locale."""
+    seen = ItemState(seen=(TODAY - 3, TODAY - 1), opened=(TODAY - 1) * DAY)
+    kept = Kept({ItemId("rule_2", TODAY - 1): seen}, Preferences(), frozenset())
+    fewer = {name: RULES[name] for name in ("rule_1", "rule_2", "rule_3")}
+    asked = [
+        FeedRequest(who._replace(rules=rules), memory, POLICY, TODAY * DAY, locale, model)
+        for number, numbers in enumerate(([1, 2, 4], [], [2, 3, 6, 7]))
+        for who in [person(f"C{number}", numbers)]
+        for rules in (RULES, fewer)
+        for memory in (kept, NOTHING)
+        for locale, model in (("en_GB", None), ("de_DE", MODEL), ("xx_XX", None))
+    ]
+    together = build_feeds(asked)
+    for one, found in zip(asked, together, strict=True):
+        if one.locale == "xx_XX" and one.person.results:
+            assert isinstance(found, UserError)
+            with pytest.raises(UserError, match="there is no locale xx_XX"):
+                build_feed(one)
+        else:
+            assert isinstance(found, Feed)
+            assert found._replace(order=None) == build_feed(one)._replace(order=None)
+    assert len({str(one.view) for one in together if isinstance(one, Feed)}) > 10
+
+
+def test_damaged_results_of_one_person_refuse_nobody_else() -> None:
+    damaged = ResultsThatApply(CustomerResults("C1", TODAY, Layout("r", (("rule_1", ()),)), b"x"))
+    good, bad = person("C0", [1]), person("C1", [1])._replace(results=damaged)
+    asked = [FeedRequest(one, NOTHING, POLICY, TODAY * DAY) for one in (good, bad)]
+    one, other = build_feeds(asked)
+    assert isinstance(one, Feed)
+    assert isinstance(other, UserError)
+    assert other.code == "store.corrupt"
 
 
 def test_a_twentieth_stays_in_rule_order_and_so_does_who_chooses_it() -> None:

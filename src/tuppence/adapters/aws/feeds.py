@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
+from tuppence.adapters.aws.clients import DAY_SECONDS
 from tuppence.adapters.aws.person_table import Item, PersonTable, Writes, owner_of, text
-from tuppence.feed.items import CLICKS, Event, ItemId, ItemState, item_id
+from tuppence.feed.items import CLICKS, DAY, Event, ItemId, ItemState, item_id
 from tuppence.feed.preferences import Preferences
 from tuppence.usecases.feed_ports import (
     Kept,
@@ -18,6 +19,8 @@ from tuppence.usecases.feed_ports import (
     withdrawn_rules,
 )
 
+KEPT_DAYS: Final = 13 * 31
+"""Days for which views and events are kept where nobody has chosen others."""
 WITHDRAWALS: Final = "withdrawals"
 """The partition of withdrawals and restorations."""
 _KEPT: Final = "kept#"
@@ -37,14 +40,17 @@ _EXPORTED: Final = {
 class DynamoFeeds:
     """The table, for services and commands. Implements the ports FeedStore, FeedLog and FeedData.
 
-    States are read by a query, which sees each of them as of a moment of its own.
+    States are read by a query, which sees each of them as of a moment of its own. DynamoDB removes
+    views and events some time after their days are over, and never states, which sum them up.
 
     Args:
         table: The table.
+        kept_days: Days for which new views and events are kept.
     """
 
-    def __init__(self, table: PersonTable) -> None:
+    def __init__(self, table: PersonTable, kept_days: int = KEPT_DAYS) -> None:
         self._table = table
+        self._kept_days = kept_days
 
     def kept(self, customer: str) -> Kept:
         """Return what is kept of a person."""
@@ -54,7 +60,7 @@ class DynamoFeeds:
     def change(self, customer: str) -> Iterator["_Change"]:
         """Change what is kept of a person: all that the block does, or nothing."""
         with self._table.change(customer) as writes:
-            yield _Change(self._table, customer, writes)
+            yield _Change(self._table, customer, writes, self._kept_days)
 
     def withdrawals(self) -> Sequence[Withdrawal]:
         """Return all withdrawals and restorations, oldest first."""
@@ -68,13 +74,19 @@ class DynamoFeeds:
             number += 1
 
     def log(self, nights: int | None = None) -> Iterator[LoggedView]:  # noqa: ARG002 - all are read
-        """Return all views that are kept, each as of a moment of its own."""
+        """Return all views that are kept, each as of a moment of its own.
+
+        A view whose days are over is left out, as some of its events may be gone.
+        """
+        now = self._table.now() // 1_000
         clicked: dict[tuple[str, str], set[ItemId]] = {}
         for item in self._table.scan(_EVENT):
             event = msgspec.json.decode(text(item, "content"), type=Event)
             if event.kind in CLICKS:
                 clicked.setdefault((text(item, "owner"), event.view), set()).add(event.item)
         for item in self._table.scan(_VIEW):
+            if "expires_at" in item and int(item["expires_at"]["N"]) <= now:
+                continue
             owner, name = text(item, "owner"), text(item, "entry").removeprefix(_VIEW)
             view = msgspec.json.decode(text(item, "content"), type=View)
             customer = owner.removeprefix(owner_of(""))
@@ -117,10 +129,11 @@ class DynamoFeeds:
 class _Change:
     """A change that writes when it ends. Implements the port FeedChange."""
 
-    def __init__(self, table: PersonTable, customer: str, writes: Writes) -> None:
+    def __init__(self, table: PersonTable, customer: str, writes: Writes, kept_days: int) -> None:
         self._table = table
         self._owner = owner_of(customer)
         self._writes = writes
+        self._kept_days = kept_days
         self.kept = read_kept(table, customer)
 
     def views(self, ids: Collection[str]) -> Mapping[str, View]:
@@ -144,11 +157,14 @@ class _Change:
         # A change of more than one transaction may be cut off between two of them. States come
         # before events: an event that is sent again changes no state that it has changed already.
         for name, view in views.items():
-            self._writes.put(f"{_VIEW}{name}", _content(view))
+            end = _end(view.night + self._kept_days)
+            self._writes.put(f"{_VIEW}{name}", _content(view) | end)
         for item, state in states.items():
             self._writes.put(f"{_STATE}{item}", _content(state))
         for one in events:
-            attributes = _content(one.event) | {"received": {"N": str(one.at)}}
+            # A day more than its view, which may be of the day after by the person's clock.
+            end = _end(one.at // DAY + self._kept_days + 1)
+            attributes = _content(one.event) | {"received": {"N": str(one.at)}} | end
             self._writes.put(f"{_EVENT}{one.event.order.id}", attributes, new=True)
 
     def prefer(self, preferences: Preferences) -> None:
@@ -176,6 +192,11 @@ def read_kept(table: PersonTable, customer: str) -> Kept:
 def _withdrawals(table: PersonTable) -> list[Withdrawal]:
     contents = (text(item, "content") for item in table.query(WITHDRAWALS))
     return [msgspec.json.decode(content, type=Withdrawal) for content in contents]
+
+
+def _end(day: int) -> Item:
+    """Return the attribute by which DynamoDB removes an item when a day has begun."""
+    return {"expires_at": {"N": str(day * DAY_SECONDS)}}
 
 
 def _content(value: Any) -> Item:

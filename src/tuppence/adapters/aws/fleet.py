@@ -1,6 +1,7 @@
 """Operations on the fleet of an environment."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -44,9 +45,15 @@ class Fleet:
         """Build and publish a ruleset, and return the answer of the convert function."""
         return self._invoke("convert", msgspec.json.encode(start))
 
-    def refresh(self, ruleset: str) -> dict[str, Any]:
-        """Have every engine serve a ruleset, and return the answer of the refresh function."""
-        return self._invoke("refresh", msgspec.json.encode({"ruleset": ruleset} if ruleset else {}))
+    def refresh(self, ruleset: str, edition: Sequence[int | str] | None = None) -> dict[str, Any]:
+        """Have every engine serve a ruleset, and return the answer of the refresh function.
+
+        Args:
+            ruleset: Digest of the ruleset; the current one if empty.
+            edition: Its edition, which replaces no newer one; None if a person has chosen it.
+        """
+        asked = {"ruleset": ruleset or None, "edition": edition}
+        return self._invoke("refresh", msgspec.json.encode(asked))
 
     def progress(self, run_id: str) -> Progress:
         """Return the progress of a run."""

@@ -3,8 +3,8 @@
 owner                entry                attributes
 customer#NAME        kept#preferences     content
 customer#NAME        kept#state#ITEM      content
-customer#NAME        event#ID             content, received
-customer#NAME        view#ID              content
+customer#NAME        event#ID             content, received, expires_at
+customer#NAME        view#ID              content, expires_at
 customer#NAME        delivery#ID          content, and while it waits or is given up: outbox, due
 customer#NAME        lock                 holder, until; only while somebody changes the others
 delivery#ID          recipient            customer, channel
@@ -18,7 +18,8 @@ outbox      S  partition key of the index `outbox`: waiting#CHANNEL, or dead
 due         N  sort key of that index: when it is due, or was given up, in the same unit
 holder      S  a random name
 until       N  when the lock ends if its holder has died, in the same unit
-expires_at  N  when DynamoDB removes a lock whose holder has died, in seconds since 1970-01-01
+expires_at  N  when DynamoDB may remove the item, in seconds since 1970-01-01: an old event,
+               an old view, or a lock whose holder has died
 
 A change collects its writes. They are made by one transaction that ends the lock as well, and that
 fails if somebody else has it by then. A transaction of DynamoDB has at most 100 actions: larger
@@ -112,6 +113,10 @@ class PersonTable:
         self._client = client
         self._table = table
         self._tools = tools
+
+    def now(self) -> int:
+        """Return the time, in milliseconds since 1970-01-01."""
+        return self._tools.clock()
 
     def query(self, owner: str, prefix: str = "") -> Iterator[Item]:
         """Yield the items of a partition whose sort keys begin with a text, in their order."""

@@ -2,7 +2,6 @@
 
 import ipaddress
 import re
-from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
@@ -11,7 +10,7 @@ from msgspec import Meta
 
 from tuppence.errors import UserError
 from tuppence.facts.schema import FieldType, Schema
-from tuppence.structured import Document, Location, read_yaml
+from tuppence.structured import Document, Location, read_settings
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 """Names of webhooks."""
@@ -81,17 +80,17 @@ class ChannelSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, o
     mail: MailSettings | None = None
 
 
-def read_channels(path: Path, schema: Schema) -> ChannelSettings:
+def read_channels(where: str, schema: Schema) -> ChannelSettings:
     """Read a file of channels and check it.
 
     Args:
-        path: The file.
+        where: The file, or env:NAME.
         schema: The schema of the facts, which declares the attributes of customers.
 
     Raises:
         UserError: The file cannot be read, or does not have the form of one.
     """
-    document = read_yaml(path, ChannelSettings)
+    document = read_settings(where, ChannelSettings)
     found = document.value
     for name, one in found.webhooks.items():
         if not NAME.fullmatch(name):
@@ -103,7 +102,7 @@ def read_channels(path: Path, schema: Schema) -> ChannelSettings:
     if found.mail is not None:
         _check_mail(document, found.mail, schema)
     if not (found.webhooks or found.push or found.mail):
-        message = f"{path}: has no channel"
+        message = f"{where}: has no channel"
         raise UserError("channels.none", message, "give webhooks, push or mail")
     return found
 

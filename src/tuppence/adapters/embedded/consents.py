@@ -3,10 +3,11 @@
 A customer without any row was never asked: it is the store's owner, or a synthetic customer.
 """
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -38,6 +39,12 @@ SET granted = excluded.granted, expires = excluded.expires, withdrawn = excluded
 """
 
 
+class _Kept(NamedTuple):
+    version: tuple[int, int]
+    use: Use
+    access: dict[str, Access]
+
+
 class Consents:
     """The consents of a store.
 
@@ -47,6 +54,10 @@ class Consents:
 
     def __init__(self, store: Path) -> None:
         self._path = store / layout.CONSENTS
+        self._lock = threading.Lock()
+        self._inode: int | None = None
+        self._file: SqliteFile | None = None
+        self._kept: _Kept | None = None
 
     def of(self, customer: str) -> list[Consent]:
         """Return the consents of a customer, oldest first."""
@@ -74,18 +85,33 @@ class Consents:
     def limited(self, use: Use, customer: str | None = None) -> dict[str, Access]:
         """Return the access by customer, for customers whose facts may not all be read.
 
+        That of everybody is kept until the file changes: previews ask again and again.
+
         Args:
             use: The intended use of the facts.
             customer: Return the access of this customer only; None for all.
         """
-        query = "SELECT consent FROM consents WHERE ?1 IS NULL OR customer_id = ?1"
-        by_customer: dict[str, list[Consent]] = {}
-        with self._open(read_only=True) as file:
-            for (data,) in file.rows(query, [customer]) if file else ():
-                consent = msgspec.json.decode(data, type=Consent)
-                by_customer.setdefault(consent.customer, []).append(consent)
-        access = {name: readable(consents, use) for name, consents in by_customer.items()}
-        return {name: words for name, words in access.items() if not words >= EVERYTHING}
+        if customer is not None:
+            with self._open(read_only=True) as file:
+                return _limited(file, use, customer) if file else {}
+        with self._lock:
+            file = self._followed()
+            if file is None:
+                return {}
+            with file.moment() as version:
+                if self._kept is None or (self._kept.version, self._kept.use) != (version, use):
+                    self._kept = _Kept(version, use, _limited(file, use, None))
+                return self._kept.access
+
+    def _followed(self) -> SqliteFile | None:
+        """Return the file, which stays open, so that its version can be compared."""
+        inode = self._path.stat().st_ino if has_content(self._path) else None
+        if inode != self._inode:
+            if self._file is not None:
+                self._file.close()
+            self._file = SqliteFile(self._path, CONSENTS, read_only=True) if inode else None
+            self._inode, self._kept = inode, None
+        return self._file
 
     def record(self, consents: Iterable[Consent]) -> None:
         """Insert consents, or replace those with the same identifiers; all of them or none."""
@@ -124,3 +150,13 @@ class Consents:
             if not read_only:
                 file.connection.pragma("secure_delete", "on")
             yield file
+
+
+def _limited(file: SqliteFile, use: Use, customer: str | None) -> dict[str, Access]:
+    query = "SELECT consent FROM consents WHERE ?1 IS NULL OR customer_id = ?1"
+    by_customer: dict[str, list[Consent]] = {}
+    for (data,) in file.rows(query, [customer]):
+        consent = msgspec.json.decode(data, type=Consent)
+        by_customer.setdefault(consent.customer, []).append(consent)
+    access = {name: readable(consents, use) for name, consents in by_customer.items()}
+    return {name: words for name, words in access.items() if not words >= EVERYTHING}

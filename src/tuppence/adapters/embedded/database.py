@@ -242,13 +242,19 @@ class Database:
 
     def newest(self, count: int) -> Sequence[tuple[RunRecord, Mapping[str, Tally]]]:
         """Return the runs that were started last, newest first, each with its items done."""
+        return [(run, self.done(run.run_id)) for run in self._runs(count)]
+
+    def runs(self) -> Sequence[RunRecord]:
+        """Return all runs, the one that was started last first."""
+        return self._runs(-1)
+
+    def _runs(self, count: int) -> list[RunRecord]:
         query = "SELECT record FROM runs ORDER BY number DESC LIMIT ?"
         with self._file.errors():
-            found = [
+            return [
                 msgspec.json.decode(record, type=RunRecord)
                 for (record,) in self._file.rows(query, [count])
             ]
-        return [(run, self.done(run.run_id)) for run in found]
 
     def start(self, run: RunRecord) -> None:
         """Record the start of a run, replacing an earlier run of the same name.
@@ -288,12 +294,12 @@ class Database:
                 [item, msgspec.json.encode(tally), run_id],
             )
 
-    def finish(self, run_id: str) -> None:
-        """Record that all items of a run are done."""
+    def finish(self, run_id: str, at: int | None = None) -> None:
+        """Record that all items of a run are done, and when."""
         run = self._one("SELECT record FROM runs WHERE run_id = ?", [run_id], RunRecord)
         if run is None:
             return
-        finished = msgspec.json.encode(msgspec.structs.replace(run, finished=True))
+        finished = msgspec.json.encode(msgspec.structs.replace(run, finished=True, ended=at))
         with self._file.transaction() as connection:
             connection.execute("UPDATE runs SET record = ? WHERE run_id = ?", [finished, run_id])
         with self._file.errors():  # a finished run must survive a power failure

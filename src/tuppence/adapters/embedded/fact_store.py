@@ -197,11 +197,27 @@ class FactStore:
         """The number of transactions in the store."""
         return sum(partition.transactions for partition in self._manifest.partitions)
 
-    def parts(self) -> Iterator[Rows]:
-        """Yield all rows in chunks; accounts and their customers precede their transactions."""
+    def parts(self, known: Collection[str] = ()) -> Iterator[Rows]:
+        """Yield rows in chunks; accounts and their customers precede their transactions.
+
+        Args:
+            known: Names of segments whose transactions are left out. The first segments of a
+                partition are, as long as they are known: later ones replace their rows.
+        """
         for partition in self._manifest.partitions:
-            content = self._segments.merge(partition)
-            yield Rows(content.customers, content.accounts)
+            names = [segment.name not in known for segment in partition.segments]
+            new = partition.segments[names.index(True) :] if True in names else ()
+            if not new:
+                yield Rows(self._segments.table(partition, "customers"))
+                continue
+            if len(new) == len(partition.segments):
+                content = self._segments.merge(partition)
+                customers, accounts = content.customers, content.accounts
+            else:
+                customers = self._segments.table(partition, "customers")
+                accounts = self._segments.table(partition, "accounts")
+                content = self._segments.merge(msgspec.structs.replace(partition, segments=new))
+            yield Rows(customers, accounts)
             for rows in content.transactions.iter_slices(PART_ROWS):
                 yield Rows(transactions=replace(content, transactions=rows).plain_transactions())
 
@@ -381,10 +397,13 @@ class FactStore:
             )
             self._commit(msgspec.structs.replace(self._manifest, partitions=partitions))
 
+    def part_names(self) -> frozenset[str]:
+        """Return the names of the segments of all partitions; each follows from its content."""
+        return frozenset(s.name for p in self._manifest.partitions for s in p.segments)
+
     def segment_names(self) -> frozenset[str]:
         """Return the names of the segments that the manifest names."""
-        facts = (segment for p in self._manifest.partitions for segment in p.segments)
-        return frozenset(s.name for s in (*facts, *history_segments(self._manifest)))
+        return self.part_names() | {s.name for s in history_segments(self._manifest)}
 
     def remove_unnamed(self) -> None:
         """Remove the segments that the manifest no longer names."""

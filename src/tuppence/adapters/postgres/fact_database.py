@@ -1,6 +1,6 @@
 """Facts and consents of a database, behind the ports of use cases."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from adbc_driver_postgresql import dbapi
@@ -37,9 +37,14 @@ class FactDatabase:
         parts: Iterable[Rows],
         agreement: Agreement | None,
         consents_of: Callable[[Sequence[str]], Sequence[Consent]],
+        names: Collection[str] = (),
     ) -> None:
         """Load facts into the database in one transaction."""
-        facts.load(self._connection, schema, parts, agreement, consents_of)
+        facts.load(self._connection, schema, parts, agreement, consents_of, names)
+
+    def loaded(self) -> frozenset[str]:
+        """Return the names of parts of stores whose transactions the database has."""
+        return facts.loaded(self._connection)
 
     def everything(self) -> Iterator[Rows]:
         """Yield all facts, in pages of customers."""

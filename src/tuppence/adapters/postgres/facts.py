@@ -1,7 +1,7 @@
 """Facts in PostgreSQL, read and loaded in columns."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -169,6 +169,7 @@ def load(
     parts: Iterable[Rows],
     agreement: Agreement | None,
     consents_of: Callable[[Sequence[str]], Sequence[Consent]] = lambda _: (),
+    names: Collection[str] = (),
 ) -> None:
     """Load facts in one transaction; rows with the same keys are replaced.
 
@@ -181,6 +182,7 @@ def load(
         parts: The facts.
         agreement: The consent to record for new customers without a known consent, if any.
         consents_of: Returns the known consents of some customers.
+        names: Names of parts of a store whose transactions the database has then.
 
     Raises:
         UserError: The database has other attributes of customers, or a row violates a constraint.
@@ -200,7 +202,14 @@ def load(
             _load_part(connection, part, owners, agreement, consents_of, bulk_load=bulk_load)
         if bulk_load:
             run(connection, "load_add_constraints")
+        execute(connection, "load_parts", sorted(names))
         connection.commit()
+
+
+def loaded(connection: dbapi.Connection) -> frozenset[str]:
+    """Return the names of parts of stores whose transactions the database has."""
+    rows = execute(connection, "loaded")
+    return frozenset(rows.column("name").to_pylist() if rows else ())
 
 
 @contextlib.contextmanager

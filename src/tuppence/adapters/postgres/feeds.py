@@ -16,7 +16,7 @@ from tuppence.errors import UserError
 from tuppence.feed.items import DAY, Event, ItemId, ItemState
 from tuppence.feed.preferences import Preferences
 from tuppence.feel.values import Date
-from tuppence.results.result import CustomerResults, ResultStore
+from tuppence.results.result import CustomerResults, ResultsThatApply, ResultStore
 from tuppence.rules.rule import Rule
 from tuppence.rules.ruleset import RulesetStore, has_rule, read_rules
 from tuppence.usecases.customer_store import no_results
@@ -289,7 +289,7 @@ class PostgresPeople:
         known = {"true": True, "false": False}
         return Person(
             row.customer_id,
-            row.that_apply,
+            ResultsThatApply(row),  # many feeds are not built, as the app has them
             row.version,
             self._rules_of(row.ruleset),
             row.ruleset,

@@ -17,6 +17,7 @@ from tuppence.services.console.gate import SessionCookie, TeamGate
 from tuppence.services.console.nights_pages import NightsPages
 from tuppence.services.console.page import FOLDER, ConsoleDependencies, Pages
 from tuppence.services.console.permissions import may
+from tuppence.services.console.relevance_pages import RelevancePages
 from tuppence.services.console.rules_pages import RulesPages
 from tuppence.services.console.team_routes import team_routes
 from tuppence.services.console.trying import Trying
@@ -42,8 +43,9 @@ def console_app(deps: ConsoleDependencies, key: str = "", origin: str = "") -> S
     book = RuleBook(deps.files, deps.store.schema)
     trying = Trying(deps, pages, session)
     rules = RulesPages(deps, pages, book, trying)
-    customers = CustomersPages(deps, pages)
+    customers = CustomersPages(deps, pages, session.forget)
     nights = NightsPages(deps, pages)
+    relevance = RelevancePages(deps, pages)
     post = ["POST"]
     routes: list[BaseRoute] = [
         Route("/", rules.home),
@@ -57,9 +59,17 @@ def console_app(deps: ConsoleDependencies, key: str = "", origin: str = "") -> S
         Route("/more", rules.more, methods=post),
         Route("/example", rules.example, methods=post),
         Route("/customers", customers.home),
-        Route("/customer", customers.customer),
+        Route("/customer", customers.customer, methods=["GET"]),
+        Route("/customer", customers.open, methods=post),
+        Route("/customer/proof", customers.proof, methods=post),
+        Route("/customer/export", customers.export, methods=post),
+        Route("/customer/erase", customers.erase, methods=post),
         Route("/reason", customers.reason),
+        Route("/relevance", relevance.home, methods=["GET"]),
+        Route("/relevance", relevance.estimate, methods=post),
         Route("/nights", nights.home),
+        Route("/nights/events", nights.events),
+        Route("/nights/replay", nights.replay, methods=post),
         Mount("/static", StaticFiles(directory=FOLDER / "static")),
     ]
 

@@ -1,16 +1,40 @@
-"""The page of the nights: runs, and the reach of each rule beside the nights before."""
+"""The pages of the nights: runs, their progress, and each rule beside the nights before."""
 
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
+from tuppence.errors import UserError
+from tuppence.rules.rule import Rule
 from tuppence.services.console.page import ConsoleDependencies, Pages
-from tuppence.usecases.nights import Night, Trend, by_day, nights_of, trends_of
+from tuppence.services.console.trying import money
+from tuppence.services.pages import field_of, read_form
+from tuppence.usecases.nights import (
+    Drift,
+    Night,
+    Publication,
+    Trend,
+    by_day,
+    nights_of,
+    progress_of,
+    publication_of,
+    trends_of,
+)
+from tuppence.usecases.replay_night import replay_night
 
 MAX_PROBLEMS: Final = 12
 """Maximum number of reasons for unknown results that are listed."""
+MAX_FOLLOWERS: Final = 50
+"""Maximum number of pages that follow a run at the same time."""
+EVERY: Final = 0.5
+"""Seconds between two looks at the ledger for those who follow a run."""
+_SECTION: Final = "Nights"
 
 
 class Row(NamedTuple):
@@ -23,7 +47,8 @@ class Row(NamedTuple):
         unknown: Number of customers for whom it was unknown.
         before: Number who qualified in the night before; None if that is not known.
         trend: Numbers who qualified in the nights, oldest first.
-        is_unusual: Whether the number lies outside of all nights before.
+        usual: The numbers who qualified, beside those of the nights before.
+        usually_unknown: The numbers for whom it was unknown, beside those of the nights before.
     """
 
     rule_id: str
@@ -32,11 +57,34 @@ class Row(NamedTuple):
     unknown: int
     before: int | None
     trend: tuple[int | None, ...]
-    is_unusual: bool
+    usual: Drift
+    usually_unknown: Drift
+
+    @property
+    def is_unusual(self) -> bool:
+        """True if one of the numbers has drifted."""
+        return self.usual.is_unusual or self.usually_unknown.is_unusual
+
+
+class ShownNight(NamedTuple):
+    """A run of the list.
+
+    Attributes:
+        night: The run.
+        took: Its duration, in words, or empty.
+        cost: Its cost, or empty.
+        published: The difference between its rules and those of the run before; None if there is
+            none, or it is not known.
+    """
+
+    night: Night
+    took: str
+    cost: str
+    published: Publication | None
 
 
 class NightsPages:
-    """The page of the nights.
+    """The pages of the nights.
 
     Args:
         deps: The ports of the console.
@@ -46,32 +94,124 @@ class NightsPages:
     def __init__(self, deps: ConsoleDependencies, pages: Pages) -> None:
         self._deps = deps
         self._pages = pages
+        self._replaying = asyncio.Semaphore(1)
+        self._followers = 0
 
     async def home(self, request: Request) -> Response:
         """List the last nights, and the rules of the newest one."""
         del request
 
-        def read() -> tuple[list[Night], list[Row]]:
+        def read() -> tuple[list[ShownNight], list[Row], tuple[bool, ...]]:
             nights = nights_of(self._deps.store)
-            if not nights:
-                return [], []
             days = by_day(nights)
-            rules = self._deps.store.rules(days[0].run.ruleset) if days else {}
-            titles = {name: rule.title for name, rule in rules.items()}
-            return nights, [row for one in trends_of(days) if (row := _row(one, titles))]
+            rules = self._rules_of(nights)
+            newest = rules.get(days[0].run.ruleset, {}) if days else {}
+            titles = {name: rule.title for name, rule in newest.items()}
+            rows = [row for one in trends_of(days) if (row := _row(one, titles))]
+            marks = [
+                one.run.ruleset != next_.run.ruleset for one, next_ in itertools.pairwise(days)
+            ]
+            shown = [self._shown(one, before, rules) for one, before in _pairs(nights)]
+            return shown, rows, (*reversed([*marks, False][: len(days)]),)
 
-        nights, rows = await run_in_threadpool(read)
+        nights, rows, marks = await run_in_threadpool(read)
+        newest = nights[0].night if nights else None
+        running = None
+        if newest is not None and not newest.run.finished:
+            running = newest.run.run_id
         return self._pages.page(
             "nights.html",
             "Nights",
-            "Nights",
+            _SECTION,
             nights=nights,
             rows=sorted(rows, key=lambda row: (not row.is_unusual, row.rule_id)),
-            problems=nights[0].tally.problems[:MAX_PROBLEMS] if nights else (),
+            marks=marks,
+            problems=newest.tally.problems[:MAX_PROBLEMS] if newest else (),
+            running=running,
+            progress=None if newest is None else progress_of(newest, self._deps.feeds.clock()),
         )
 
+    async def events(self, request: Request) -> Response:
+        """Send the progress of the newest run again and again, until it has finished."""
+        wanted = request.query_params.get("run", "")
+        if self._followers >= MAX_FOLLOWERS:
+            message = f"more than {MAX_FOLLOWERS} pages follow the run already"
+            raise UserError("service.busy", message, "load the page again to see the progress")
+        self._followers += 1
+        headers = {"x-accel-buffering": "no"}
+        return StreamingResponse(
+            self._progress(request, wanted), media_type="text/event-stream", headers=headers
+        )
 
-def _row(trend: Trend, titles: dict[str, str]) -> Row | None:
+    async def _progress(self, request: Request, wanted: str) -> AsyncIterator[bytes]:
+        try:
+            while not await request.is_disconnected():
+                found = await run_in_threadpool(nights_of, self._deps.store, 1)
+                if not found or found[0].run.run_id != wanted:
+                    yield b'data: {"finished":true}\n\n'  # another run has begun: the page reloads
+                    return
+                progress = progress_of(found[0], self._deps.feeds.clock())
+                yield b"data: " + msgspec.json.encode(progress._asdict()) + b"\n\n"
+                if progress.finished:
+                    return
+                await asyncio.sleep(EVERY)
+        finally:
+            self._followers -= 1
+
+    async def replay(self, request: Request) -> Response:
+        """Evaluate a past night again, and show where it finds something else."""
+        run = field_of(await read_form(request), "run")
+        deps = self._deps
+        async with self._replaying:
+            found = await run_in_threadpool(
+                replay_night, deps.store, run, deps.purposes, deps.today(), deps.threads
+            )
+        different = [one for one in found.rules if one.differs]
+        return self._pages.page(
+            "replay.html", "Replay", _SECTION, found=found, different=different, run=run
+        )
+
+    def _rules_of(self, nights: Sequence[Night]) -> Mapping[str, Mapping[str, Rule]]:
+        """Return the rules of each ruleset that is still there and can be read."""
+        found = {}
+        for digest in {night.run.ruleset for night in nights}:
+            try:
+                found[digest] = self._deps.store.rules(digest)
+            except UserError as error:
+                if error.code not in {"ruleset.unknown", "ruleset.format"}:
+                    raise
+        return found
+
+    def _shown(
+        self, night: Night, before: Night | None, rules: Mapping[str, Mapping[str, Rule]]
+    ) -> ShownNight:
+        published = None
+        now = rules.get(night.run.ruleset)
+        then = None if before is None else rules.get(before.run.ruleset)
+        if now is not None and then is not None and now != then:
+            published = publication_of(now, then)
+        seconds = night.seconds
+        if seconds is None:
+            return ShownNight(night, "", "", published)
+        cost = ""
+        if night.run.processors:
+            cost = money(seconds * night.run.processors / 3_600 * self._deps.hour)
+        return ShownNight(night, _duration(seconds), cost, published)
+
+
+def _pairs(nights: Sequence[Night]) -> list[tuple[Night, Night | None]]:
+    return [*zip(nights, [*nights[1:], None], strict=True)] if nights else []
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _row(trend: Trend, titles: Mapping[str, str]) -> Row | None:
     newest = trend.counts[0]
     if newest is None:
         return None
@@ -79,4 +219,4 @@ def _row(trend: Trend, titles: dict[str, str]) -> Row | None:
     before = counts[1] if len(counts) > 1 else None
     title = titles.get(trend.rule_id, trend.rule_id)
     numbers = (newest.qualified, newest.unknown, before)
-    return Row(trend.rule_id, title, *numbers, counts[::-1], trend.is_unusual)
+    return Row(trend.rule_id, title, *numbers, counts[::-1], trend.qualified, trend.unknown)

@@ -1,6 +1,6 @@
 """The parts that all pages of the console share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from pathlib import Path
@@ -18,10 +18,11 @@ from tuppence.services.pages import templates_in
 from tuppence.services.problems import STATUSES
 from tuppence.usecases.customer_store import EvaluatedStore
 from tuppence.usecases.edit_rules import RuleFiles
-from tuppence.usecases.last_night import StoredRun
+from tuppence.usecases.erase_customer import ErasureReport
+from tuppence.usecases.learn_order import LogColumns, read_log
 from tuppence.usecases.nights import HistoryStore, RunHistory
-from tuppence.usecases.preview_rule import PreviewStore
 from tuppence.usecases.publisher import Publisher
+from tuppence.usecases.replay_night import PastRuns, ReplayStore
 from tuppence.usecases.reviews import Reviews
 from tuppence.usecases.team import (
     OWNER,
@@ -35,23 +36,40 @@ from tuppence.usecases.team import (
 from tuppence.usecases.team_policy import TeamPolicy
 
 FOLDER: Final = Path(__file__).parent
-PAGES: Final = (("Rules", "/"), ("Customers", "/customers"), ("Nights", "/nights"))
+PAGES: Final = (
+    ("Rules", "/"),
+    ("Customers", "/customers"),
+    ("Nights", "/nights"),
+    ("Relevance", "/relevance"),
+)
 TEAM_PAGES: Final = (("Reviews", "/reviews"), ("Publish", "/publish"), ("Audit", "/audit"))
 """Further pages of a team."""
 PERSON: Final[ContextVar[Person]] = ContextVar("person", default=OWNER)
 """The person whose request is being handled."""
 
 
-class ConsoleResults(StoredRun, RunHistory, Protocol):
+class ConsoleResults(PastRuns, RunHistory, Protocol):
     """The results of everybody, and the runs that made them."""
 
 
-class ConsoleStore(EvaluatedStore, PreviewStore, HistoryStore, Protocol):
+class ConsoleStore(EvaluatedStore, ReplayStore, HistoryStore, Protocol):
     """A store whose rules people write, and whose nights they watch."""
 
     def read_results(self) -> AbstractContextManager[ConsoleResults]:
         """Open the results."""
         ...
+
+
+class Privacy(NamedTuple):
+    """The rights of people to their data.
+
+    Attributes:
+        export: Returns all data about a customer, for JSON.
+        erase: Erases a customer, for good.
+    """
+
+    export: Callable[[str], Mapping[str, Any]]
+    erase: Callable[[str], ErasureReport]
 
 
 class Team(NamedTuple):
@@ -89,6 +107,9 @@ class ConsoleDependencies(NamedTuple):
         budget: Maximum number of bytes of facts that are kept in memory for previews.
         reads: The record of who has seen the data of which customers.
         team: The ports of a console that several people use; None on one machine.
+        privacy: Exports and erases customers; None if the console may not.
+        read_log: Reads the log of feeds, from which their order is learned.
+        hour: Price of an hour of a processor in a fleet, in US dollars, to tell what rules cost.
     """
 
     store: ConsoleStore
@@ -100,6 +121,9 @@ class ConsoleDependencies(NamedTuple):
     budget: int
     reads: PersonalReads = NoReads()
     team: Team | None = None
+    privacy: Privacy | None = None
+    read_log: Callable[[], LogColumns] = lambda: read_log(())
+    hour: float = 0.0
 
     def note_read(self, what: str, customers: Sequence[str], reason: str = "") -> None:
         """Record that whoever asks is about to see data of customers.
@@ -131,6 +155,7 @@ class Pages:
         self._templates.filters["count"] = lambda number: f"{number:,}"
         self._templates.filters["number"] = lambda number: f"{number.normalize():f}"
         self._templates.filters["share"] = _share
+        self._templates.filters["day"] = lambda day: str(Date(day))
         self._templates.filters["pair"] = lambda one: (one, one)
         self._templates.globals["address"] = address
         self._templates.globals["sections"] = self._open_sections

@@ -9,6 +9,7 @@ OPEN: Final = frozenset({"/sign-in", "/sign-in/begin", "/callback", "/healthz"})
 """Pages for people who have not signed in."""
 _WRITERS: Final = frozenset({"author"})
 _READERS_OF_EFFECTS: Final = frozenset({"author", "reviewer"})
+_OPERATORS: Final = frozenset({"operator"})
 _SUPPORTERS: Final = frozenset({"support"})
 _PUBLISHERS: Final = frozenset({"publisher"})
 NEEDS: Final[Mapping[tuple[str, str], frozenset[str]]] = {
@@ -24,8 +25,16 @@ NEEDS: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("POST", "/example"): _READERS_OF_EFFECTS,
     ("GET", "/customers"): _SUPPORTERS,
     ("GET", "/customer"): _SUPPORTERS,
+    ("POST", "/customer"): _SUPPORTERS,
+    ("POST", "/customer/proof"): _SUPPORTERS,
+    ("POST", "/customer/export"): _SUPPORTERS,
+    ("POST", "/customer/erase"): _SUPPORTERS,
     ("GET", "/reason"): _SUPPORTERS,
     ("GET", "/nights"): ROLES,
+    ("GET", "/nights/events"): ROLES,
+    ("POST", "/nights/replay"): _OPERATORS,
+    ("GET", "/relevance"): ROLES,
+    ("POST", "/relevance"): ROLES,
     ("GET", "/versions"): ROLES,
     ("POST", "/versions"): _READERS_OF_EFFECTS,
     ("GET", "/reviews"): ROLES,

@@ -30,7 +30,7 @@ from tuppence.services.console.trying import Trying
 from tuppence.services.console.words import Choices
 from tuppence.services.pages import field_of, read_form
 from tuppence.usecases.check_rules import examiner_of
-from tuppence.usecases.edit_rules import EditedRule, RuleBook, differences, standing_of
+from tuppence.usecases.edit_rules import EditedRule, RuleBook, StoredRule, differences, standing_of
 from tuppence.usecases.nights import by_day, nights_of
 
 MAX_BYTES: Final = 1_000_000
@@ -45,7 +45,7 @@ STATES: Final = {
     "error": "has an error",
     "warning": "has a warning",
 }
-"""The states of rules, with their words."""
+"""The states of rules, with their words; one with a warning has another state, too."""
 _SECTION: Final = "Rules"
 
 
@@ -58,7 +58,8 @@ class Listed(NamedTuple):
         title: Its title.
         kind: Its kind.
         topic: Its topic.
-        state: A key of `STATES`.
+        state: A key of `STATES`: that beside the last run, unless it has an error.
+        has_warning: Whether it has a warning and no error.
         problems: The first problem in a sentence, or empty.
         problem_count: Number of problems.
         reach: Numbers of customers who qualified in the last nights, newest first; None where it
@@ -71,6 +72,7 @@ class Listed(NamedTuple):
     kind: str
     topic: str
     state: str
+    has_warning: bool
     problems: str
     problem_count: int
     reach: tuple[int | None, ...]
@@ -148,7 +150,7 @@ class RulesPages:
     async def edit(self, request: Request) -> Response:
         """Show a rule to be edited."""
         name, view = request.query_params.get("name", ""), request.query_params.get("view", "form")
-        saved = request.query_params.get("saved") == "1"
+        saved = request.query_params.get("saved", "")
 
         def read() -> Draft:
             examine = self._examine()
@@ -182,17 +184,18 @@ class RulesPages:
         return self._editor(draft, tried=tried)
 
     async def _save(self, draft: Draft) -> Response:
-        def save() -> None:
+        def save() -> StoredRule:
             edited = self._drafts.to_save(draft, self._examine())
-            self._book.save(edited, draft.base, PERSON.get(), draft.reason)
+            return self._book.save(edited, draft.base, PERSON.get(), draft.reason)
 
         try:
-            await run_in_threadpool(save)
+            stored = await run_in_threadpool(save)
         except UserError as error:
             if error.code == "rule.conflict":
                 return await run_in_threadpool(self._conflict, draft, error)
             return self._editor(draft, status=422, refusal=error)
-        target = address("/rule", name=draft.name, view=draft.view, saved="1")
+        saved = "same" if stored.version == draft.base else "1"
+        target = address("/rule", name=draft.name, view=draft.view, saved=saved)
         return RedirectResponse(target, 303)
 
     def _conflict(self, draft: Draft, error: UserError) -> Response:
@@ -220,7 +223,7 @@ class RulesPages:
         refusal: UserError | None = None,
         tried: str = "",
         *,
-        saved: bool = False,
+        saved: str = "",
         is_unsaved: bool = True,
     ) -> Response:
         marks: dict[str, list[Any]] = {}
@@ -325,6 +328,7 @@ class RulesPages:
             reasons=reasons,
             level=2,
             back=None,
+            proof=None,
         )
 
     async def _draft(self, request: Request) -> Draft:
@@ -345,14 +349,20 @@ def _listed(
     first = problems[0].message if problems else ""
     if one.document is None:
         count = len(problems)
-        return Listed(one.stored.name, "", one.stored.name, "", "", "error", first, count, ())
+        name = one.stored.name
+        return Listed(name, "", name, "", "", "error", False, first, count, ())
     rule = one.document.value
-    state = "error" if one.errors else "warning" if problems else states.get(rule.id, "new")
-    topic = rule.topic or ""
-    found = reach.get(rule.id, ())
-    count = len(problems)
     return Listed(
-        one.stored.name, rule.id, rule.title, rule.kind, topic, state, first, count, found
+        one.stored.name,
+        rule.id,
+        rule.title,
+        rule.kind,
+        rule.topic or "",
+        "error" if one.errors else states.get(rule.id, "new"),
+        bool(problems) and not one.errors,
+        first,
+        len(problems),
+        reach.get(rule.id, ()),
     )
 
 
@@ -361,7 +371,7 @@ def _is_wanted(rule: Listed, asked: Mapping[str, str]) -> bool:
     return (
         all(word in words for word in asked["q"].casefold().split())
         and asked["kind"] in {"", rule.kind}
-        and asked["state"] in {"", rule.state}
+        and asked["state"] in {"", rule.state, "warning" if rule.has_warning else rule.state}
     )
 
 

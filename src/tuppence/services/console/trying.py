@@ -27,6 +27,8 @@ MAX_ROWS: Final = 30
 """Maximum number of transactions that are shown of each selection."""
 COLUMNS: Final = ("booking date", "amount", "category", "merchant", "text")
 LOCALE: Final = "en_GB"
+NIGHTS_A_MONTH: Final = 365 / 12
+CENT: Final = 0.01
 
 
 class Written(NamedTuple):
@@ -116,6 +118,7 @@ class Trying:
             rule=checked.rule,
             name=draft.name,
             bars=_bars(found),
+            cost=cost_sentence(found.microseconds, found.customers, self._deps.hour),
             bins=BINS,
             live=list(live_sentences(found.live)) if found.live else [],
             effect=list(effect_sentences(found.effect, found.qualified)) if found.effect else [],
@@ -227,6 +230,23 @@ class Trying:
             written = "" if nearest is None else f"{nearest:f}"
             found.append(Curve(clause, f"{threshold.value:f}", points, written, misses))
         return found
+
+
+def cost_sentence(microseconds: float, customers: int, hour: float) -> str:
+    """Return what a rule costs, in a sentence.
+
+    Args:
+        microseconds: Estimated time of a processor for a customer.
+        customers: Number of customers, who are evaluated every night.
+        hour: Price of an hour of a processor, in US dollars.
+    """
+    month = microseconds * customers * NIGHTS_A_MONTH / 3.6e9 * hour
+    return f"It takes about {microseconds:.3g} µs a customer, which costs {money(month)} a month."
+
+
+def money(usd: float) -> str:
+    """Return an amount of US dollars in words."""
+    return f"${usd:,.2f}" if usd >= CENT else "less than a cent"
 
 
 def _bars(found: Preview) -> list[tuple[str, int]]:

@@ -135,7 +135,7 @@ def customer_token(keys: Keys, customer: str, now: int, seconds: int) -> str:
 
 
 class _TokenError(ValueError):
-    """Raised for a token that was not signed by a known key, or says nothing of a customer."""
+    """Raised for a token that no known key has signed, or that names no customer."""
 
 
 class Verified:
@@ -152,9 +152,13 @@ class Verified:
     def _verified(self, token: str) -> Claims:
         try:
             secret = self._keys.secrets[_JWS.get_unverified_header(token)["kid"]]
-            return _CLAIMS.decode(_JWS.decode(token, secret, [_ALGORITHM]))
+            claims = _CLAIMS.decode(_JWS.decode(token, secret, [_ALGORITHM]))
         except (jwt.PyJWTError, KeyError, TypeError, ValueError, msgspec.DecodeError):
             raise _TokenError from None
+        audience = [claims.aud] if isinstance(claims.aud, str) else claims.aud
+        if AUDIENCE not in audience or why_not_identifier(claims.sub) is not None:
+            raise _TokenError
+        return claims
 
 
 def customer_of(verified: Verified, token: str, now: int) -> str | None:
@@ -169,13 +173,11 @@ def customer_of(verified: Verified, token: str, now: int) -> str | None:
         claims = verified.claims(token)
     except _TokenError:
         return None
-    # The clock is an argument here, so claims are checked here and not by the library.
+    # The clock is an argument here, so times are checked here and not by the library.
     seconds, issued, expires = now // 1_000, claims.iat, claims.exp
     begun = max(issued, claims.nbf) <= seconds + AHEAD_SECONDS
     in_time = begun and seconds < expires <= issued + MAX_TOKEN_SECONDS
-    audience = [claims.aud] if isinstance(claims.aud, str) else claims.aud
-    is_valid = in_time and AUDIENCE in audience and why_not_identifier(claims.sub) is None
-    return claims.sub if is_valid else None
+    return claims.sub if in_time else None
 
 
 def signed_view(keys: Keys, customer: str, view: View) -> ViewAnswer:

@@ -108,12 +108,14 @@ class Selection(NamedTuple):
     """Transactions that counted.
 
     Attributes:
+        title: The number of all of them, their days, and the sum of their amounts.
         rows: Day, text and amount of each, the newest first.
         more: Number of earlier ones that are left out.
         bars: Bars of a chart by month; none for a single month.
         caption: The chart in words.
     """
 
+    title: str
     rows: tuple[tuple[str, str, str], ...]
     more: int
     bars: tuple[Bar, ...]
@@ -271,6 +273,7 @@ def _selections(reasons: Mapping[str, Any], currency: str, locale: str) -> tuple
         )
         found.append(
             Selection(
+                _summed(rows, currency, locale),
                 tuple(_row(row, currency, locale) for row in last),
                 len(rows) - len(last),
                 drawn,
@@ -278,6 +281,14 @@ def _selections(reasons: Mapping[str, Any], currency: str, locale: str) -> tuple
             )
         )
     return tuple(found)
+
+
+def _summed(rows: Sequence[Mapping[str, str | None]], currency: str, locale: str) -> str:
+    days = [datetime.date.fromisoformat(row["booking date"] or "") for row in rows]
+    total = sum((Decimal(row["amount"] or 0) for row in rows), Decimal(0))
+    first, last = (format_date(day, "medium", locale) for day in (min(days), max(days)))
+    between = f"on {last}" if first == last else f"from {first} to {last}"
+    return f"{len(rows)} {between}: {format_currency(total, currency, locale=locale)}"
 
 
 def _row(row: Mapping[str, str | None], currency: str, locale: str) -> tuple[str, str, str]:

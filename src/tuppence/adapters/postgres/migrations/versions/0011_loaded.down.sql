@@ -1,0 +1,1 @@
+DROP TABLE tuppence.loaded_parts;

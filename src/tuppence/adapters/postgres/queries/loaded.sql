@@ -1,0 +1,2 @@
+-- The parts of stores whose transactions the database has.
+SELECT name FROM tuppence.loaded_parts
