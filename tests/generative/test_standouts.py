@@ -34,7 +34,9 @@ def payments(draw: st.DrawFn, name: str) -> list[Row]:
         "merchant": draw(st.sampled_from((name, name, None))),
         "category": draw(st.sampled_from((name, "subscriptions", None))),
     }
-    kinds = st.sampled_from(("card", "card", "card", "card", None, "direct debit", "cash", "transfer"))
+    kinds = st.sampled_from(
+        ("card", "card", "card", "card", None, "direct debit", "cash", "transfer")
+    )
     kind, others = draw(kinds), draw(st.lists(kinds, max_size=1))
     first = draw(st.sampled_from((0, 0, 5, 12, -1, -2)))
     rows = [
