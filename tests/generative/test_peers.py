@@ -38,8 +38,8 @@ ODD: tuple[Row, ...] = (
 @st.composite
 def transactions(draw: st.DrawFn, usual: int) -> list[Row]:
     """Draw an income near the bounds of a group, and purchases near what is far above the usual."""
-    monthly = 1_500 * draw(st.sampled_from(INCOMES)) + draw(st.sampled_from((-1, 0, 1)))
-    far = max(9 * usual, 3 * usual + 4_500) + draw(st.sampled_from((-1, 0, 0, 1)))
+    monthly = 1_500 * draw(st.sampled_from(INCOMES)) + draw(st.sampled_from((0, 1, -1)))
+    far = max(9 * usual, 3 * usual + 4_500) + draw(st.sampled_from((0, 0, 1, -1)))
     days = [draw(st.sampled_from(some)) for some in ((0, 359), (0, 89), (90, 179), (180, 89))]
     rows: list[Row] = [
         {
@@ -79,7 +79,7 @@ def facts(draw: st.DrawFn) -> FactBatch:
     known = {"groceries": usual, "transport": 2 * usual}
     census = Census(
         AS_OF.day - draw(st.sampled_from((0, 1, LASTS - 1, LASTS, -1))),
-        dict.fromkeys(names[draw(st.integers(0, 10)) :], known),
+        dict.fromkeys(names[draw(st.sampled_from((0, 0, 8))) :], known),
     )
     batch = batch_from(ordered(coded(frames, Schema())), Schema())
     return replace(batch, census=draw(st.sampled_from((census, census, census, None))))

@@ -16,6 +16,8 @@ from tuppence.facts.batch import NULL_MONEY, Column, FactBatch, read_only
 from tuppence.facts.schema import FieldType
 from tuppence.feel.values import Date
 
+FACTOR: Final = 2
+"""A sum that stands out is to the largest at least so many times as that is to the median."""
 PERIOD_DAYS: Final = 30
 PERIODS: Final = MIN_EARLIER + 1
 """Number of periods: the last one, and those that it is compared with."""
@@ -54,12 +56,14 @@ class _Room(NamedTuple):
         places: Customer and place of the sums of each category, by its code.
         codes: Code of the category at each place.
         sums: Sum of each period at each place, the last period first.
+        largest: Largest purchase of the last period at each place.
         earlier: Array for sorting.
     """
 
     places: Any
     codes: Any
     sums: Any
+    largest: Any
     earlier: Any
 
 
@@ -89,6 +93,7 @@ def unusual_categories(batch: FactBatch, as_of: Date) -> Mapping[str, Column]:
             np.full((len(dictionary), 2), -1, np.int64),
             np.zeros(most, np.int64),
             np.zeros((most, PERIODS), np.int64),
+            np.zeros(most, np.int64),
             np.zeros(PERIODS - 1, np.int64),
         ),
         codes,
@@ -122,7 +127,8 @@ def _find(rows: _Rows, as_of: int, room: _Room, codes: Any, amounts: Any) -> Non
             recent = room.sums[place, 0]
             if recent < noticeable or recent >= TOO_LARGE or not _is_looked_at(room, place):
                 continue
-            if stands_out(recent, room.earlier, PERIODS - 1, noticeable):
+            others = recent - room.largest[place]  # one purchase alone is not spending
+            if stands_out(others, room.earlier, PERIODS - 1, noticeable, FACTOR):
                 middle = (PERIODS - 1) // 2
                 doubled_usual = room.earlier[middle] + room.earlier[middle - 1]
                 if 2 * recent - doubled_usual > most:
@@ -152,10 +158,14 @@ def _add_up(rows: _Rows, customer: int, as_of: int, room: _Room) -> int:
             room.places[category, 0] = customer
             room.places[category, 1] = count
             room.codes[count] = category
+            room.largest[count] = 0
             for period in range(PERIODS):
                 room.sums[count, period] = 0
             count += 1
-        room.sums[room.places[category, 1], age // PERIOD_DAYS] += size
+        place = room.places[category, 1]
+        room.sums[place, age // PERIOD_DAYS] += size
+        if age < PERIOD_DAYS:
+            room.largest[place] = max(room.largest[place], size)
     return count
 
 

@@ -15,6 +15,8 @@ from tuppence.derived.standouts import MIN_EARLIER, TOO_LARGE, noticeable_differ
 from tuppence.facts.batch import NULL_BOOLEAN, NULL_MONEY, Column, FactBatch, read_only
 from tuppence.facts.schema import FieldType
 
+FACTOR: Final = 3
+"""A payment that stands out is to the largest at least so many times as that is to the median."""
 SHORTEST_TRIAL: Final = 3
 LONGEST_TRIAL: Final = 35
 """Minimum and maximum number of days from a trial to the first payment of the full price."""
@@ -140,7 +142,7 @@ def _compare(rows: _Rows, of_trials: int, room: _Room, out: _Found) -> None:
                 out.largest_before[row] = largest
                 if noticeable >= 0 and size - largest >= max(noticeable, 2 * largest):
                     copied = _copy_sizes(rows, room, before)  # few come so far
-                    out.unusual[row] = stands_out(size, room.sizes, copied, noticeable)
+                    out.unusual[row] = stands_out(size, room.sizes, copied, noticeable, FACTOR)
             room.links[row] = before
             room.seen[merchant, 1] = count + 1
             room.seen[merchant, 2] = max(largest, size)

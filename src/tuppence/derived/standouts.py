@@ -14,8 +14,6 @@ from tuppence.facts.currency import NOTICEABLE, minor_digits
 
 MIN_EARLIER: Final = 12
 """Minimum number of earlier amounts that show what is usual."""
-FACTOR: Final = 3
-"""An amount that stands out is to the largest at least so many times as that is to the median."""
 TOO_LARGE: Final = 2**30
 """Minor units from which amounts are left out, so that products fit 64 bits."""
 
@@ -32,7 +30,7 @@ def noticeable_differences(batch: FactBatch) -> Array:
 
 
 @part_of_loops
-def stands_out(amount: int, earlier: Any, count: int, noticeable: int) -> bool:
+def stands_out(amount: int, earlier: Any, count: int, noticeable: int, factor: int) -> bool:
     """Return whether an amount is far above the earlier ones, and their largest is not.
 
     Args:
@@ -40,10 +38,11 @@ def stands_out(amount: int, earlier: Any, count: int, noticeable: int) -> bool:
         earlier: Earlier amounts, which it sorts.
         count: Number of them.
         noticeable: The noticeable difference.
+        factor: The amount must be to the largest at least so many times what that is to the median.
     """
     sort(earlier, 0, count)
     largest = earlier[count - 1]
     doubled_median = earlier[count // 2] + earlier[count - 1 - count // 2]
     return bool(
-        amount - largest >= noticeable and amount * doubled_median >= 2 * FACTOR * largest * largest
+        amount - largest >= noticeable and amount * doubled_median >= 2 * factor * largest * largest
     )

@@ -52,10 +52,11 @@ TOO_LARGE: Final = 2**30
 NOTHING: Final = UnusualCategory(None, None, None)
 
 
-def stands_out(amount: int, earlier: Sequence[int], noticeable: int) -> bool:
-    """Return whether an amount stands out among earlier ones."""
+def stands_out(amount: int, earlier: Sequence[int], noticeable: int, factor: int) -> bool:
+    """Return whether an amount stands out among earlier ones by a factor."""
     largest = max(earlier)
-    return amount - largest >= noticeable and amount * doubled_median(earlier) >= 2 * 3 * largest**2
+    is_far = amount * doubled_median(earlier) >= 2 * factor * largest**2
+    return is_far and amount - largest >= noticeable
 
 
 def is_payment(row: Spent) -> bool:
@@ -100,7 +101,7 @@ def compare_at_merchants(transactions: Sequence[Spent], noticeable: int | None) 
             if len(earlier) >= 12:
                 largest_before = largest
                 if noticeable is not None and size - largest >= noticeable:
-                    unusual = stands_out(size, [-one.amount for one in earlier], noticeable)
+                    unusual = stands_out(size, [-one.amount for one in earlier], noticeable, 3)
             earlier.append(row)
             largest_at[row.merchant] = max(largest, size)
         found.append(AtMerchant(unusual, largest_before, after_trial))
@@ -131,17 +132,19 @@ def find_unusual_category(
     if noticeable is None or not transactions or transactions[0].day > as_of - 390:
         return NOTHING
     found, most = NOTHING, 0
-    for name, (recent, *earlier) in sums_of_periods(transactions, as_of).items():
+    for name, periods in purchases_of_periods(transactions, as_of).items():
+        recent, *earlier = map(sum, periods)
         is_looked_at = min(earlier) > 0 and max(recent, *earlier) < TOO_LARGE
+        others = recent - max(periods[0], default=0)
         excess = 2 * recent - doubled_median(earlier)
-        if is_looked_at and stands_out(recent, earlier, noticeable) and excess > most:
+        if is_looked_at and stands_out(others, earlier, noticeable, 2) and excess > most:
             found, most = UnusualCategory(name, recent, doubled_median(earlier) // 2), excess
     return found
 
 
-def sums_of_periods(transactions: Sequence[Spent], as_of: int) -> dict[str, list[int]]:
-    """Return the spending on each category in 13 periods of 30 days, the last one first."""
-    sums: dict[str, list[int]] = {}
+def purchases_of_periods(transactions: Sequence[Spent], as_of: int) -> dict[str, list[list[int]]]:
+    """Return the purchases of each category in 13 periods of 30 days, the last one first."""
+    purchases: dict[str, list[list[int]]] = {}
     for row in transactions:
         age = as_of - row.day
         if (
@@ -150,6 +153,6 @@ def sums_of_periods(transactions: Sequence[Spent], as_of: int) -> dict[str, list
             and is_payment(row)
             and row.type in {"card", None}
         ):
-            own = sums.setdefault(row.category, [0] * 13)
-            own[age // 30] += max(-row.amount - max(row.refunded or 0, 0), 0)
-    return sums
+            own = purchases.setdefault(row.category, [[] for _ in range(13)])
+            own[age // 30].append(max(-row.amount - max(row.refunded or 0, 0), 0))
+    return purchases

@@ -143,22 +143,31 @@ def category(*rows: Row, as_of: Date = LAST) -> tuple[str | None, int, int]:
 
 
 def monthly(name: str, amount: int, recent: int, **what: Any) -> list[Row]:
+    """Return thirteen purchases of earlier periods, and two equal ones of the last."""
     earlier = [paid(30 * number + 5, amount, category=name, **what) for number in range(1, 14)]
-    return [paid(3, recent, category=name, **what), *earlier]
+    return [*(paid(ago, recent, category=name, **what) for ago in (3, 4)), *earlier]
 
 
 NONE = (None, NULL_MONEY, NULL_MONEY)
 
 
-def test_spending_of_three_times_the_only_amount_is_unusual() -> None:
-    assert category(*monthly("groceries", 5_000, 15_000)) == ("groceries", 15_000, 5_000)
-    assert category(*monthly("groceries", 5_000, 14_999)) == NONE
+def test_spending_of_twice_the_only_amount_beside_the_largest_purchase_is_unusual() -> None:
+    assert category(*monthly("groceries", 5_000, 10_000)) == ("groceries", 20_000, 5_000)
+    assert category(*monthly("groceries", 5_000, 9_999)) == NONE
+
+
+def test_one_purchase_alone_is_no_unusual_spending() -> None:
+    first, _, *earlier = monthly("groceries", 5_000, 100_000)
+    assert category(first, *earlier) == NONE
+    assert category(first, paid(2, 9_999, category="groceries"), *earlier) == NONE
+    others = [paid(ago, 5_000, category="groceries") for ago in (1, 2)]
+    assert category(first, *others, *earlier) == ("groceries", 110_000, 5_000)
 
 
 def test_the_category_with_the_most_more_than_usual_is_named() -> None:
-    both = [*monthly("groceries", 5_000, 30_000), *monthly("transport", 2_000, 26_999)]
+    both = [*monthly("groceries", 5_000, 30_000), *monthly("transport", 2_000, 28_499)]
     assert category(*both)[0] == "groceries"
-    more = [*monthly("groceries", 5_000, 30_000), *monthly("transport", 2_000, 27_001)]
+    more = [*monthly("groceries", 5_000, 30_000), *monthly("transport", 2_000, 28_501)]
     assert category(*more)[0] == "transport"
     equal = [*monthly("transport", 5_000, 30_000), *monthly("groceries", 5_000, 30_000)]
     assert category(*equal)[0] == "transport"  # paid for first
@@ -172,10 +181,10 @@ def test_a_category_that_was_left_out_in_one_period_is_not_looked_at() -> None:
 
 def test_refunds_are_no_spending() -> None:
     rows = monthly("groceries", 5_000, 30_000)
-    rows[0]["refunded"] = 15_001
+    rows[0]["refunded"] = 20_001
     assert category(*rows) == NONE
-    rows[0]["refunded"] = 15_000
-    assert category(*rows) == ("groceries", 15_000, 5_000)
+    rows[0]["refunded"] = 20_000
+    assert category(*rows) == ("groceries", 40_000, 5_000)
 
 
 @pytest.mark.parametrize("kind", ["direct debit", "standing order", "transfer", "cash", "fee"])
