@@ -1,6 +1,7 @@
 """Docstrings define a thing or begin with a verb; a linter checks the verbs of functions."""
 
 import ast
+import functools
 import itertools
 import re
 from pathlib import Path
@@ -45,6 +46,7 @@ def test_a_fragment_about_a_constant_is_found(tmp_path: Path) -> None:
     assert fragments(path) == [f"{path}: How many there are."]
 
 
+@functools.cache  # two tests read each file
 def docstrings(path: Path) -> list[str]:
     """Return the docstrings of a file, those of constants too; one that is missing is empty."""
     nodes = [*ast.walk(ast.parse(path.read_text()))]

@@ -114,8 +114,8 @@ def test_what_was_given_up_is_reported_and_replayed(receiver: Receiver, deliver:
     assert (listed["planned"], len(listed["given_up"])) == (0, count)
     assert {one["reason"] for one in listed["given_up"]} == {"it answered 410"}
     receiver.status = 204
-    again = deliver(receiver.port, "--replay")
-    assert (again["replayed"], again["delivered"], again["given_up"]) == (count, count, [])
+    again = deliver(receiver.port, "--redrive")
+    assert (again["redriven"], again["delivered"], again["given_up"]) == (count, count, [])
     ids = [headers["webhook-id"] for headers, _ in receiver.requests]
     assert sorted(ids[:count]) == sorted(ids[count:]), "a receiver knows them again"
 

@@ -33,7 +33,7 @@ from tuppence.cli.serving import (
 )
 from tuppence.errors import UserError
 from tuppence.logs import write_logs
-from tuppence.usecases.deliver import Delivered, GivenUp, Retry, deliver, given_up, replay
+from tuppence.usecases.deliver import Delivered, GivenUp, Retry, deliver, given_up, redrive
 
 LISTED: Final = 100
 """Maximum number of deliveries that were given up and are named."""
@@ -62,7 +62,7 @@ def register(app: typer.Typer) -> None:
         models: FeedModels = "",
         policy: FeedPolicy = None,
         again: Annotated[
-            bool, typer.Option("--replay", help="First make what was given up due again.")
+            bool, typer.Option("--redrive", help="First make what was given up due again.")
         ] = False,
         attempts: Annotated[
             int, typer.Option(min=1, max=50, help="Attempts until a delivery is given up.")
@@ -120,14 +120,14 @@ def register(app: typer.Typer) -> None:
             else store_deliveries(store, settings)
         )
         with opened as deps:
-            replayed = replay(deps.outbox, current_time()) if again else 0
+            redriven = redrive(deps.outbox, current_time()) if again else 0
             done = deliver(deps, round(patience * 1000), time.sleep)
             dead = given_up(deps.outbox, LISTED + 1)
             upcoming = deps.outbox.next_due(sorted(deps.channels))
         if format_ is Format.JSON:
-            print_json(_document(done, dead, replayed, upcoming))
+            print_json(_document(done, dead, redriven, upcoming))
         else:
-            _print(done, dead, replayed, upcoming)
+            _print(done, dead, redriven, upcoming)
         if done.given_up or done.stopped:
             raise _failed(done)
 
@@ -139,16 +139,16 @@ def _failed(done: Delivered) -> UserError:
         hint = "what waits is tried again by the next call; the log has the reasons"
         return UserError("deliver.stopped", message, hint)
     message = f"{len(done.given_up):,} deliveries were given up"
-    return UserError("deliver.given-up", message, "mend the cause, then add --replay")
+    return UserError("deliver.given-up", message, "mend the cause, then add --redrive")
 
 
 def _document(
-    done: Delivered, dead: Sequence[GivenUp], replayed: int, upcoming: int | None
+    done: Delivered, dead: Sequence[GivenUp], redriven: int, upcoming: int | None
 ) -> dict[str, object]:
     counts = {"planned": done.planned, "delivered": done.delivered, "failed": done.failed}
     return {
         **counts,
-        "replayed": replayed,
+        "redriven": redriven,
         "next_attempt": _moment(upcoming),
         "stopped": done.stopped,
         "given_up": [{**one._asdict(), "at": _moment(one.at)} for one in dead[:LISTED]],
@@ -156,10 +156,10 @@ def _document(
     }
 
 
-def _print(done: Delivered, dead: Sequence[GivenUp], replayed: int, upcoming: int | None) -> None:
+def _print(done: Delivered, dead: Sequence[GivenUp], redriven: int, upcoming: int | None) -> None:
     rows = [
         ("planned", f"{done.planned:,}"),
-        ("made due again", f"{replayed:,}"),
+        ("made due again", f"{redriven:,}"),
         ("delivered", f"{done.delivered:,}"),
         ("attempts that failed", f"{done.failed:,}"),
         ("given up so far", f"{len(dead)}" if len(dead) <= LISTED else f"more than {LISTED}"),

@@ -43,7 +43,7 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
         made: The time at which it was planned, in milliseconds since 1970-01-01.
         at: The time at which it is due, was delivered, or was given up.
         state: Its state.
-        attempts: Number of attempts that have begun since it was planned or replayed.
+        attempts: Number of attempts that have begun since it was planned or redriven.
         began: Whether any attempt ever began, so that it may have arrived.
         sending: Whether an attempt has begun whose outcome is not recorded. If its process was
             killed, nobody will record one: such an attempt is over when the delivery is due again.

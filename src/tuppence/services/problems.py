@@ -31,6 +31,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "rule.conflict": 409,
     "definition.conflict": 409,
     "definition.unknown": 404,
+    "publish.changed": 409,
     "sign-in.refused": 403,
     "sign-in.often": 429,
     "sign-in.provider": 502,

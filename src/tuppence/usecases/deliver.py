@@ -163,7 +163,7 @@ def deliver(deps: DeliveryDependencies, patience: int, sleep: Callable[[float], 
             sleep((upcoming - now) / 1_000)
 
 
-def replay(outbox: Outbox, now: int) -> int:
+def redrive(outbox: Outbox, now: int) -> int:
     """Make all deliveries that were given up due again, and return their number.
 
     Args:

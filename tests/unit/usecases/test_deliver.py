@@ -24,7 +24,7 @@ from tuppence.usecases.deliver import (
     Retry,
     deliver,
     given_up,
-    replay,
+    redrive,
 )
 from tuppence.usecases.delivery_ports import DeliveryError, Letter
 from tuppence.usecases.feed_ports import Withdrawal
@@ -162,10 +162,10 @@ def test_what_was_given_up_is_named_with_its_reason_and_replayed(office: Office)
     assert dead.reason == "it answered 410"
     assert office.run() == Delivered(0, 0, 0, [], [])
     office.hook.fail = lambda _: None
-    assert replay(office.desk.outbox, NOW) == 1
+    assert redrive(office.desk.outbox, NOW) == 1
     assert office.run().delivered == 1
     assert given_up(office.desk.outbox, 9) == []
-    assert replay(office.desk.outbox, NOW) == 0
+    assert redrive(office.desk.outbox, NOW) == 0
 
 
 def test_attempts_end(office: Office) -> None:
@@ -264,7 +264,7 @@ def test_what_is_replayed_arrives_on_one_day_after_another(office: Office) -> No
         office.run()
     office.mail.fail = lambda _: None
     office.mail.letters.clear()
-    replay(office.desk.outbox, office.desk.clock.now)
+    redrive(office.desk.outbox, office.desk.clock.now)
     for number, count in ((0, 1), (1, 1), (22, 2)):
         office.desk.clock.now = NOW + DAY + number * HOUR
         office.run()

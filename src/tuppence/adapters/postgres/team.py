@@ -1,5 +1,6 @@
 """The people of a team in PostgreSQL: passwords, sessions, remarks, and who has read what."""
 
+import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from tuppence.usecases.reviews import Done, Published, Remark, Reviewed, Seen, S
 from tuppence.usecases.team import LOCAL_ISSUER, Person
 
 _HASHER: Final = argon2.PasswordHasher()
+_MAX_HASHING: Final = 2
+"""Maximum number of passwords that are checked at the same time; each takes 64 MiB."""
 MAX_PASSWORD: Final = 1_000
 """Maximum number of characters of a password."""
 MIN_PASSWORD: Final = 12
@@ -64,6 +67,7 @@ class TeamPasswords:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._nobody = _HASHER.hash("of nobody")
+        self._hashing = threading.Semaphore(_MAX_HASHING)
 
     def person(self, name: str, password: str) -> Person | None:
         """Return the person of a name and a password; None if one of them is wrong.
@@ -74,7 +78,8 @@ class TeamPasswords:
             row = connection.execute(load_query("console_user"), [name]).fetchone()
         shown, known, roles = row or ("", self._nobody, [])
         try:
-            _HASHER.verify(known, password[:MAX_PASSWORD])
+            with self._hashing:
+                _HASHER.verify(known, password[:MAX_PASSWORD])
         except argon2.exceptions.VerificationError:
             return None
         return None if row is None else Person(LOCAL_ISSUER, name, shown, frozenset(roles))
