@@ -176,8 +176,8 @@ def test_details_show_the_transactions_that_counted(browser: Browser, address: s
         assert page.locator("tbody tr").count() > 3
         captions = page.locator("table caption").all_inner_texts()
         assert captions == [
-            "13 from 4 Jun 2026 to 30 Jun 2026: £376.74",
-            "11 from 11 Apr 2026 to 26 May 2026: £334.89",
+            "13 transactions from 4 Jun 2026 to 30 Jun 2026: £376.74",
+            "11 transactions from 11 Apr 2026 to 26 May 2026: £334.89",
         ], "the sums are those that the insight compares"
         assert page.locator("tbody .amount").first.inner_text().startswith("£")
         assert page.get_by_role("img").count() >= 1

@@ -227,7 +227,7 @@ def due_at(shown: Shown, channel: ChannelRule, others: Iterable[Delivery], polic
     chosen = shown.reader.preferences
     zone = chosen.time_zone or policy.time_zone
     days = [
-        local_day(one.at, zone)
+        today if one.is_on_its_way(now) else local_day(one.at, zone)  # `at` ends its lease
         for one in others
         if one.state is DeliveryState.DELIVERED or one.is_on_its_way(now)
     ]

@@ -170,7 +170,7 @@ def build_feeds(requests: Sequence[FeedRequest]) -> Sequence[Feed | UserError]:
     Returns:
         The feed of each request; an error if there is no such locale, or results are damaged.
     """
-    known = dict[tuple[int, str], KnownInsights]()  # worked out once for a ruleset and a model
+    known = dict[tuple[int, str], KnownInsights]()  # shared by the feeds of this call
     chosen = list[_Chosen | UserError]()
     for one in requests:
         model, rules = one.model, one.person.rules

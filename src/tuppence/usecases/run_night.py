@@ -23,9 +23,9 @@ from tuppence.usecases.run import (
 )
 
 _CUSTOMERS_IN_COLUMNS: Final = 50_000
-"""Maximum number of customers of an item where columns decide all rules: a whole partition."""
+"""Maximum number of customers of an item where columns begin every condition: a whole partition."""
 _CUSTOMERS_INTERPRETED: Final = 500
-"""The same where the interpreter evaluates a rule for everybody: about a second of its work."""
+"""The same where the interpreter begins a condition for everybody: about a second of its work."""
 
 
 class Workers(Protocol):

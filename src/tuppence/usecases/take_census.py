@@ -65,7 +65,8 @@ class _Prices(NamedTuple):
 def renew_census(store: CensusStore, ruleset: Ruleset, use: Use) -> bool:
     """Take a census if rules read one and the store has none of the month.
 
-    Within a month it stays the same, whatever is imported.
+    Within a month it stays the same, whatever is imported. A night of an earlier month takes none:
+    its run may be refused, and the newer census belongs to the results that are kept.
 
     Args:
         store: The store.
@@ -79,7 +80,7 @@ def renew_census(store: CensusStore, ruleset: Ruleset, use: Use) -> bool:
     year, month, _ = civil(as_of.day)
     first = Date(days_from_civil(year, month, 1))
     before = store.census()
-    if before is not None and before.day == first.day:
+    if before is not None and before.day >= first.day:
         return False
     if not any(_reads_census(PlannedRule(one, as_of)) for one in ruleset.rules):
         return False

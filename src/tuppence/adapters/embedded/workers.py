@@ -69,7 +69,7 @@ class _Partitions:
     def read(self, name: str) -> FactBatch:
         """Return the facts of a partition."""
         if getattr(self._last, "name", "") != name:
-            self._last.batch = None  # a thread holds one partition at a time
+            self._last.name, self._last.batch = "", None  # a thread holds one partition at a time
             self._last.batch = self.open().read(name, self._fields)
             self._last.name = name
         batch: FactBatch = self._last.batch

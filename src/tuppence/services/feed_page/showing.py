@@ -288,7 +288,8 @@ def _summed(rows: Sequence[Mapping[str, str | None]], currency: str, locale: str
     total = sum((Decimal(row["amount"] or 0) for row in rows), Decimal(0))
     first, last = (format_date(day, "medium", locale) for day in (min(days), max(days)))
     between = f"on {last}" if first == last else f"from {first} to {last}"
-    return f"{len(rows)} {between}: {format_currency(total, currency, locale=locale)}"
+    noun = "transaction" if len(rows) == 1 else "transactions"
+    return f"{len(rows)} {noun} {between}: {format_currency(total, currency, locale=locale)}"
 
 
 def _row(row: Mapping[str, str | None], currency: str, locale: str) -> tuple[str, str, str]:
