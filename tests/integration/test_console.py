@@ -506,7 +506,10 @@ def test_the_editor_works_by_keyboard_alone(browser: Browser, console: Served) -
         page.keyboard.type(") > 2")
         expect(page.get_by_label("Condition", exact=True)).to_have_value("count(payments) > 2")
         page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement.id") == "score", "Tab leaves the field"
+        button = page.evaluate("document.activeElement.value")
+        assert button == "rows when", "Tab leaves the field"
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == "score"
         for _ in range(10):
             page.keyboard.press("Shift+Tab")
             if page.evaluate("document.activeElement.value") == "save":

@@ -21,6 +21,7 @@ from tuppence.bootstrap.console import team_console
 from tuppence.facts.consent import PURPOSES
 from tuppence.feed.items import DAY
 from tuppence.services.console.permissions import NEEDS, OPEN
+from tuppence.services.console.reasons import REASONS
 from tuppence.usecases.team_policy import SignIn, TeamPolicy
 
 NOW: Final = day("2026-06-30") * DAY
@@ -166,9 +167,14 @@ def test_many_wrong_passwords_lock_a_name(app: Starlette, clock: list[int]) -> N
 
 def test_who_sees_a_customer_is_recorded(app: Starlette) -> None:
     sue = signed_in(app, "sue")
+    form = {"customer": "c1", "reason": REASONS[0]}
+    sue.get("/customer?customer=c1")  # asks for a reason, and shows nothing
+    assert "Nothing yet." in sue.get("/audit").text
+    sue.post("/customer", data=form, headers=OWN)
     sue.get("/customer?customer=c1")
     found = sue.get("/audit").text
-    assert "feed of a customer" in found
+    assert "page of a customer" in found
+    assert REASONS[0] in found
     assert "c1" in found
 
 

@@ -97,7 +97,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     ),
     "take-in": Command(
         "take_in",
-        "Import the tables that have arrived in a bucket, and load them into the database.",
+        "Import the tables that have arrived in a bucket, and load what is new into the database.",
     ),
     "database": Command("database", "Manage the tables and logins of the PostgreSQL database."),
     "definitions": Command("definitions", "Manage the rules in a database."),

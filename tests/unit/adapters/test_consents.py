@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tuppence.adapters.embedded import consents as module
 from tuppence.adapters.embedded.consents import Consents
+from tuppence.facts import consent as consent_module
 from tuppence.facts.consent import PURPOSES, Consent, Use
 
 USE = Use(PURPOSES, 20_000, 20_000)
@@ -27,7 +27,7 @@ def test_consents_are_read_once_until_another_process_changes_them(
         asked.append(use)
         return frozenset(word for one in consents if one.allows(use) for word in one.access)
 
-    monkeypatch.setattr(module, "readable", readable)
+    monkeypatch.setattr(consent_module, "readable", readable)
     for _ in range(3):
         assert store.limited(USE) == {"ann": {"transactions"}, "bob": {"transactions"}}
     assert len(asked) == 2

@@ -152,15 +152,15 @@ def test_the_convert_function_hands_the_ruleset_and_its_edition_on(
     desk = Desk(tmp_path, [GOOD])
     sent: list[dict[str, Any]] = []
     parts = SimpleNamespace(
-        settings=Settings(), relay=desk, rulesets=desk.rulesets, refresh=sent.append
+        settings=Settings(), definitions=desk, rulesets=desk.rulesets, refresh=sent.append
     )
     monkeypatch.setattr(convert, "convert_dependencies", lambda: parts)
     answer = convert.handler({"as_of": str(DAY)}, Context(9_000))
     (digest,) = desk.rulesets.digests()
-    assert answer == {"ruleset": digest, "warnings": ()}
+    assert answer == {"ruleset": digest, "edition": Edition(7, str(DAY)), "warnings": ()}
     assert sent == [{"ruleset": digest, "edition": Edition(7, str(DAY))}]
     desk = Desk(tmp_path / "none", [])
-    parts.relay = desk
+    parts.definitions = desk
     with pytest.raises(UserError, match="no approved definitions"):
         convert.handler({"as_of": str(DAY)}, Context(9_000))
     assert len(sent) == 1
