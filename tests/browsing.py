@@ -65,6 +65,7 @@ def picture(page: Page, name: str, *, full_page: bool = True) -> None:
 
 def check_page(page: Page, width: int) -> None:
     """Check that a page fits a width, and that axe finds nothing."""
+    page.wait_for_load_state()  # with its styles, also after a form was sent
     across = page.evaluate("document.documentElement.scrollWidth")
     assert across <= width, f"{page.url} is {across} wide"
     found = Axe().run(page)
