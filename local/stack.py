@@ -14,8 +14,13 @@ import httpx2
 
 from local.servers import PATIENCE, MissingError, Server, free_port, postgresql
 from tuppence.bootstrap.local import add_caller, make_login, migrate_database
+from tuppence.results.result import CustomerResults, Result
 
 TUPPENCE: Final = (sys.executable, "-m", "tuppence")
+OF_MANY: Final = frozenset(
+    {"price_rise_above_others", "price_rise_of_many", "spending_above_peers"}
+)
+"""Rules of the catalogue that read a census, which services do not have."""
 
 
 @dataclass
@@ -154,6 +159,11 @@ class Platform:
         port = free_port()
         command = [*TUPPENCE, "serve", name, *options, "--port", str(port)]
         return Server(command, port, self.folder / f"{name}{suffix}.log", environment)
+
+
+def without_census(row: CustomerResults) -> list[Result]:
+    """Return the results of a customer, except for those of rules that read a census."""
+    return [result for result in row.results if result.rule_id not in OF_MANY]
 
 
 def address(server: Server) -> str:

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from local.__main__ import approve_rules
 from local.servers import PATIENCE, MissingError, Server
-from local.stack import TUPPENCE, Platform, address
+from local.stack import OF_MANY, TUPPENCE, Platform, address, without_census
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from tests.building import ROOT, RULES
@@ -32,14 +32,12 @@ from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.relay_facts import RelayFacts
 from tuppence.facts.batch import FactBatch
 from tuppence.feel.values import Date, parse_date
-from tuppence.results.result import CustomerResults, Result, State
+from tuppence.results.result import State
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import Ruleset, make_ruleset
 
 DAY = "2026-06-30"
 CUSTOMERS = 200
-OF_MANY = {"price_rise_above_others", "price_rise_of_many", "spending_above_peers"}
-"""Rules that read a census, which services do not have."""
 
 
 class Running(NamedTuple):
@@ -138,11 +136,6 @@ def test_a_run_through_the_services_gives_what_one_process_gives(
     assert {r.state for r in of_many} <= {State.UNKNOWN, State.NOT_QUALIFIED}
     again = running.dispatch("--ledger", tmp_path / "ledger", "--customers-per-item", 30)
     assert "finished before" in again
-
-
-def without_census(row: CustomerResults) -> list[Result]:
-    """Return the results of rules about one customer alone: services have no census."""
-    return [result for result in row.results if result.rule_id not in OF_MANY]
 
 
 def asked(service: Server) -> list[dict[str, Any]]:
