@@ -88,9 +88,7 @@ def test_views_of_the_last_nights_are_read_from_an_index(database: str) -> None:
             "n::text, json_build_object('night', 20000 + n) FROM generate_series(1, 2000) AS n"
         )
         connection.execute("ANALYZE tuppence.feed_views")
-        plan = [
-            row[0] for row in connection.execute("EXPLAIN " + load_query("feed_log"), [60])
-        ]
+        plan = [row[0] for row in connection.execute("EXPLAIN " + load_query("feed_log"), [60])]
     assert any("Index Scan using feed_views_by_night on feed_views v" in line for line in plan)
     assert not any("Seq Scan on feed_views" in line for line in plan)
 
