@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.store import open_store
 from tuppence.results.result import State
 from tuppence.rules.message import render
 

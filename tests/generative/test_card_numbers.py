@@ -31,7 +31,7 @@ from tuppence.bankdata.mapping import read_mapping
 from tuppence.bankdata.masking import Tokens
 from tuppence.bankdata.statement import read_statement
 from tuppence.bankdata.tabular import ParsedTable, read_table
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.store import open_store
 from tuppence.cards import masked
 from tuppence.errors import UserError
 from tuppence.facts.identifiers import check_identifier, why_not_identifier

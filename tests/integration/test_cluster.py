@@ -18,7 +18,7 @@ from tuppence.adapters.objects.address_place import AddressPlace
 from tuppence.adapters.objects.objects import Objects
 from tuppence.adapters.objects.store_address import StoreAddress
 from tuppence.bootstrap.address import store_at
-from tuppence.bootstrap.local import StoreFolder
+from tuppence.bootstrap.store import StoreFolder
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.rules.ruleset import Ruleset

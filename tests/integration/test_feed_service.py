@@ -30,7 +30,7 @@ from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.feed_file import FeedRecords
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.postgres.migrating import make_login, migrate
-from tuppence.bootstrap.local import fact_database
+from tuppence.bootstrap.database import fact_database
 from tuppence.errors import RETRYABLE
 from tuppence.results.packed import Layout, pack
 from tuppence.results.result import CustomerResults, Result, State, packed

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tuppence.bootstrap.local import open_definitions
+from tuppence.bootstrap.database import open_definitions
 from tuppence.cli.output import (
     Database,
     Format,

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from tuppence.bootstrap.local import open_store, ruleset_store
+from tuppence.bootstrap.service_stores import ruleset_store
+from tuppence.bootstrap.store import open_store
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,

@@ -15,7 +15,7 @@ from tests.previews import NoRuns
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.store_folder import StoreFolder
-from tuppence.bootstrap.local import night_dependencies
+from tuppence.bootstrap.nights import night_dependencies
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.consent import PURPOSES, Use
