@@ -12,11 +12,11 @@ from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,
     Purposes,
+    RuleName,
     Store,
     current_date,
     echo,
     make_private,
-    only_identifiers,
 )
 from tuppence.errors import UserError
 from tuppence.usecases.prove_result import MAX_BYTES, digest_of, prove_result, verify_proof
@@ -30,14 +30,7 @@ def register(app: typer.Typer) -> None:
     )
     def prove(
         customer: Customer,
-        rule: Annotated[
-            str,
-            typer.Argument(
-                help="Identifier of the rule.",
-                show_default=False,
-                callback=only_identifiers("rule"),
-            ),
-        ],
+        rule: RuleName,
         store: Store,
         out: Annotated[Path, typer.Option(help="The file to write.", show_default=False)],
         purposes: Purposes = DEFAULT_PURPOSES,
