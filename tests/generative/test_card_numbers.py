@@ -1,6 +1,7 @@
 """No card number is stored, with any separators, neighbours, and in any field."""
 
 import csv
+import functools
 import io
 import json
 import unicodedata
@@ -143,7 +144,9 @@ def keep(folder: Path, reading: ParsedTable, enricher: Enricher, name: str) -> N
     store.append(infer_fields(reading.rows, Rows(), enricher))
 
 
-ENRICHER: Final = Enricher()
+@functools.cache
+def shared_enricher() -> Enricher:
+    return Enricher()
 
 
 def check_table(field: str, written: Written, *, good: bool, quoted: bool) -> None:
@@ -164,7 +167,12 @@ def check_table(field: str, written: Written, *, good: bool, quoted: bool) -> No
         except UserError as error:  # it is no table
             assert_nowhere(written.number, folder / "store", masked(error.message))
             return
-        keep(folder, reading, ENRICHER, written.text.replace("/", "_").replace("\n", "_")[:80])
+        keep(
+            folder,
+            reading,
+            shared_enricher(),
+            written.text.replace("/", "_").replace("\n", "_")[:80],
+        )
         assert_nowhere(written.number, folder / "store")
 
 
@@ -217,7 +225,7 @@ def check_document(place: str, written: Written, *, good: bool) -> None:
         except UserError as error:  # the customer's currency is none
             assert_nowhere(written.number, folder / "store", masked(error.message))
             return
-        keep(folder, found.table, ENRICHER, "page")
+        keep(folder, found.table, shared_enricher(), "page")
         assert_nowhere(written.number, folder / "store")
 
 

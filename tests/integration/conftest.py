@@ -10,7 +10,7 @@ from playwright.sync_api import Browser
 from psycopg import sql
 from tests.browsing import chromium
 
-from tuppence.adapters.postgres.migrating import make_login, migrate
+from tuppence.bootstrap.database import make_login, migrate_database
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,7 @@ def browser() -> Iterator[Browser]:
 def migrated(postgres: tuple[Server, str]) -> str:
     """Return the name of a database with all tables and no rows, which tests copy."""
     url = _create(postgres[1], "migrated", "template1")
-    migrate(url)
+    migrate_database(url)
     return "migrated"
 
 

@@ -15,16 +15,12 @@ import nanoarrow
 import polars as pl
 import psycopg
 import pytest
-from hypothesis import given
 from local.__main__ import approve_rules
 from local.servers import PATIENCE, MissingError, Server
 from local.stack import OF_MANY, TUPPENCE, Platform, address, without_census
-from schemathesis import GenerationMode
-from schemathesis.specs.openapi.checks import positive_data_acceptance
 from tests.building import ROOT, RULES
 from tests.commands import command
-from tests.documents import operations
-from tests.examples import examples
+from tests.documents import MODES, check_operations
 from tests.waiting import wait_until
 
 from tuppence.adapters.embedded.database import Database
@@ -430,20 +426,12 @@ def test_a_database_trigger_has_an_approved_rule_published(
 
 
 @pytest.mark.hypothesis
-@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-def test_the_engine_does_what_its_document_says(running: Running, mode: GenerationMode) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_the_engine_does_what_its_document_says(running: Running, mode: str) -> None:
     """Sends valid and invalid requests made from the document; answers must have its shapes."""
     headers = {"Authorization": f"Bearer {running.platform.token}"}
-    for operation in operations(running.platform.url, mode, 5, headers):
-
-        @examples(8, 200, derandomize=True, database=None)
-        @given(case=operation.as_strategy(generation_mode=mode))
-        def conforms(case: Any) -> None:
-            # A document cannot say that columns must be equally long, nor which years there are.
-            excluded = [] if "ruleset" in case.path else [positive_data_acceptance]
-            case.call_and_validate(headers=headers, excluded_checks=excluded, timeout=PATIENCE)
-
-        conforms()
+    # A document cannot say that columns must be equally long, nor which years there are.
+    check_operations(running.platform.url, mode, 5, lambda _: headers, strict="ruleset")
 
 
 # -- erasure --------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.model_directory import ModelDirectory
 from tuppence.adapters.postgres.connection import connect_columns, load_query
 from tuppence.adapters.postgres.facts import consents, everything, load, page
-from tuppence.adapters.postgres.migrating import migrate
+from tuppence.bootstrap.database import migrate_database
 from tuppence.bootstrap.store import open_store
 from tuppence.errors import UserError
 from tuppence.facts.consent import NOTHING, PURPOSES, Consent, Use
@@ -82,13 +82,13 @@ def test_transactions_that_came_night_by_night_are_read_from_an_index(database: 
 
 def test_migrations_run_forward_and_back(empty_database: Callable[[], str]) -> None:
     url = empty_database()
-    assert migrate(url) == ("base", "0011")
-    assert migrate(url) == ("0011", "0011")
-    assert migrate(url, "0001") == ("0011", "0001")
-    assert migrate(url, "base") == ("0001", "base")
-    assert migrate(url) == ("base", "0011")
+    assert migrate_database(url) == ("base", "0011")
+    assert migrate_database(url) == ("0011", "0011")
+    assert migrate_database(url, "0001") == ("0011", "0001")
+    assert migrate_database(url, "base") == ("0001", "base")
+    assert migrate_database(url) == ("base", "0011")
     with pytest.raises(UserError, match="no version 0012"):
-        migrate(url, "0012")
+        migrate_database(url, "0012")
 
 
 def test_a_database_without_tables_is_reported(
@@ -128,7 +128,7 @@ def test_a_run_after_a_round_trip_gives_the_same_results(
 @pytest.mark.parametrize("binaries", installations(), ids=lambda path: path.parent.name)
 def test_every_supported_version_of_postgresql_works(binaries: Path) -> None:
     with postgresql(binaries) as (_, url):
-        migrate(url)
+        migrate_database(url)
         put(url, *three_customers())
         put(url, *three_customers())
         connection = connect_columns(url)
@@ -137,7 +137,7 @@ def test_every_supported_version_of_postgresql_works(binaries: Path) -> None:
         assert found.transactions.height == 9
         assert page(connection, "", use(SUMMER), 9) == ["c0", "c1", "c2"]
         connection.close()
-        assert migrate(url, "base") == ("0011", "base")
+        assert migrate_database(url, "base") == ("0011", "base")
 
 
 def test_loading_again_changes_nothing_and_a_changed_row_is_replaced(
@@ -225,8 +225,8 @@ def test_consents_of_a_store_go_with_its_facts_and_back(
         ("loaded c2/2026-01-01", AGREED.expires.day)
     ]
     assert back.limited(use(SUMMER)) == {"c0": {"transactions"}, "c1": NOTHING}
-    assert migrate(database, "0002") == ("0011", "0002")
-    assert migrate(database) == ("0002", "0011")
+    assert migrate_database(database, "0002") == ("0011", "0002")
+    assert migrate_database(database) == ("0002", "0011")
     connection = connect_columns(database)
     assert consents(connection, ["c0"])[0].expires is None
     connection.close()

@@ -13,8 +13,8 @@ from tests.database import DATE, TOKEN, client, pool_of, put, reader
 from tests.serving import connect, post, served, status
 from tests.waiting import wait_until
 
-from tuppence.adapters.postgres.migrating import migrate
 from tuppence.adapters.postgres.pool import Pool
+from tuppence.bootstrap.database import migrate_database
 from tuppence.errors import UserError
 from tuppence.services.access import digest
 from tuppence.services.sql_relay import RelayLimits, relay_app
@@ -23,7 +23,7 @@ FACTS = {"as_of": "2026-06-30", "customers": ["ann"]}
 
 
 def filled(url: str) -> None:
-    migrate(url)
+    migrate_database(url)
     put(url, bank([{"booking date": day("2026-06-01"), "amount": -100}]))
 
 

@@ -23,7 +23,7 @@ def fact_database(url: str) -> "Iterator[FactDatabase]":
         yield FactDatabase(connection)
 
 
-def migrate_database(url: str, to: str) -> tuple[str, str]:
+def migrate_database(url: str, to: str = "head") -> tuple[str, str]:
     """Migrate the tables of a database; return the versions before and after."""
     with extra("database"):
         from tuppence.adapters.postgres.migrating import migrate  # noqa: PLC0415 - an extra
