@@ -1,14 +1,18 @@
 """Starts real servers on loopback for the tests that need them."""
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+from filelock import FileLock
 from local.servers import MissingError, Server, postgresql
 from playwright.sync_api import Browser
 from psycopg import sql
 from tests.browsing import chromium
+from tests.written import WRITTEN, write
 
 from tuppence.bootstrap.database import make_login, migrate_database
 
@@ -21,6 +25,21 @@ def postgres() -> Iterator[tuple[Server, str]]:
             yield server, url
     except MissingError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return the folders of templates by their names; one process writes them for all others."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "templates"
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "all").exists():
+            try:
+                write(folder, *WRITTEN)
+            except MissingError as error:
+                pytest.skip(str(error))
+            (folder / "all").touch()
+    return {name: folder / name for name in WRITTEN}
 
 
 @pytest.fixture(scope="module")
