@@ -137,7 +137,7 @@ def pytest_configure() -> None:
     The profile `long` is for `make test-long`: see `tests.examples`.
     """
     slow = [hypothesis.HealthCheck.too_slow]
-    for name, count in (("patient", 100), ("long", 2_000)):
+    for name, count in (("patient", 50), ("long", 2_000)):
         hypothesis.settings.register_profile(
             name, deadline=None, suppress_health_check=slow, max_examples=count
         )

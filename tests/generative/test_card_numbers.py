@@ -105,7 +105,7 @@ def assert_nowhere(number: str, folder: Path, *printed: str) -> None:
 
 
 @given(writings())
-@examples(100, 6_000)
+@examples(50, 6_000)
 def test_a_masked_text_holds_no_card_number(written: Written) -> None:
     hidden = masked(written.text)
     assert written.number not in digits_of(hidden)
@@ -177,7 +177,7 @@ def check_table(field: str, written: Written, *, good: bool, quoted: bool) -> No
 
 
 @given(st.sampled_from(list(CELLS)), writings(), st.booleans(), st.booleans())
-@examples(15, 3_000)
+@examples(8, 3_000)
 def test_no_field_of_a_table_keeps_a_card_number(
     field: str, written: Written, good: bool, quoted: bool
 ) -> None:
@@ -230,7 +230,7 @@ def check_document(place: str, written: Written, *, good: bool) -> None:
 
 
 @given(st.sampled_from(PLACES), writings(), st.booleans())
-@examples(15, 3_000)
+@examples(8, 3_000)
 def test_no_field_of_a_document_keeps_a_card_number(
     place: str, written: Written, good: bool
 ) -> None:
