@@ -57,6 +57,15 @@ def migrated(postgres: tuple[Server, str]) -> str:
     return "migrated"
 
 
+@pytest.fixture(scope="session")
+def new_template(postgres: tuple[Server, str], migrated: str) -> Callable[[str], str]:
+    """Return a function that makes a database with all tables, which tests fill once and copy.
+
+    It takes the name of the database, and returns the owner's address.
+    """
+    return lambda name: _create(postgres[1], name, migrated)
+
+
 @pytest.fixture
 def new_database(postgres: tuple[Server, str]) -> Iterator[Callable[[str], str]]:
     """Yield a function that copies a database for one test and returns the owner's address."""
