@@ -35,8 +35,7 @@ CUSTOMERS = 2_000
 def population(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a store of customers without any results."""
     store = tmp_path_factory.mktemp("population") / "store"
-    command = ["synth", "--customers", str(CUSTOMERS), "--months", "2", "--store", str(store)]
-    subprocess.run([sys.executable, "-m", "tuppence", *command], check=True, capture_output=True)
+    command("synth", "--customers", CUSTOMERS, "--months", 2, "--store", store)
     return store
 
 
@@ -229,6 +228,7 @@ def test_an_import_killed_while_it_writes_leaves_all_rows_or_none(
                     process.kill()
                     killed += 1
                     break
+            time.sleep(0.002)  # the import needs the processor
         process.wait()
         if (tmp_path / "money/facts/manifest.json").exists():
             store = FactStore(tmp_path / "money")
