@@ -134,12 +134,17 @@ def _teardown(namespace: dict[str, Any]) -> None:
 def pytest_configure() -> None:
     """Relax the deadlines of Hypothesis: on a busy machine a slow example is not a fault.
 
-    The profile `long` is for `make test-long`: see `tests.examples`.
+    Examples are the same in each run, so that no test fails by chance; the profile `long`, which is
+    for `make test-long`, draws new ones: see `tests.examples`.
     """
     slow = [hypothesis.HealthCheck.too_slow]
     for name, count in (("patient", 50), ("long", 2_000)):
         hypothesis.settings.register_profile(
-            name, deadline=None, suppress_health_check=slow, max_examples=count
+            name,
+            deadline=None,
+            suppress_health_check=slow,
+            max_examples=count,
+            derandomize=name == "patient",
         )
     hypothesis.settings.load_profile("patient")
 
