@@ -168,7 +168,7 @@ def test_a_caller_who_disconnects_releases_the_connection(database: str) -> None
 
 
 def test_callers_that_disconnect_release_their_connections(database: str) -> None:
-    """Twenty times as many callers as connections vanish in the middle of a large answer."""
+    """Ten times as many callers as connections vanish in the middle of a large answer."""
     rows = [{"booking date": day("2026-06-01"), "amount": -n} for n in range(60_000)]
     put(database, bank(rows))
     pool = pool_of(reader(database), 2, PATIENCE)
@@ -177,7 +177,7 @@ def test_callers_that_disconnect_release_their_connections(database: str) -> Non
     )
     asked = post("/v1/facts", FACTS, "Authorization: Bearer secret")
     with served(app) as port:
-        for _ in range(40):
+        for _ in range(20):
             with connect(port) as caller:
                 caller.sendall(asked)
                 assert status(caller) == 200
