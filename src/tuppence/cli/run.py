@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuppence.bootstrap.address import is_address, night_at_address, store_at
-from tuppence.bootstrap.local import StoreFolder, night_dependencies
+from tuppence.bootstrap.nights import night_dependencies
+from tuppence.bootstrap.store import StoreFolder
 from tuppence.cli.changing import hold
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,

@@ -51,22 +51,33 @@ class Spending(NamedTuple):
     sums: Array
 
 
+class _Columns(NamedTuple):
+    """The columns of transactions that are added up."""
+
+    days: Any
+    amounts: Any
+    own: Any
+    refunded: Any
+    categories: Any
+    types: Any
+
+
 def spending(batch: FactBatch, as_of: Date) -> Spending:
     """Return the cohorts and the purchases of customers, in transactions booked until a date."""
     table, many = batch.transactions, len(batch)
     names = ("booking date", "amount", "own transfer", "refunded", "category", "type")
-    columns = [read_only(table.columns[name].values) for name in names]
-    place = read_only(_places(table.columns["category"]))
+    columns = _Columns._make(read_only(table.columns[name].values) for name in names)
+    places = read_only(_places(table.columns["category"]))
     bits = read_only(bits_of_types(table.columns["type"]))
     sums = np.zeros((many, len(COMPARED), 2), np.int64)
     incomes = np.zeros(many, np.int64)
-    _add_up(read_only(table.offsets), *columns, place, bits, as_of.day, sums, incomes)
+    _add_up(read_only(table.offsets), columns, places, bits, as_of.day, sums, incomes)
     noticeable = noticeable_differences(batch)
     born = batch.customers["birth year"].values
     age = civil(as_of.day)[0] - np.where(born == NULL_MONEY, 0, born)
     first = np.full(many, as_of.day, np.int64)
     has_any = table.row_counts > 0
-    first[has_any] = columns[0][table.offsets[:-1][has_any]]
+    first[has_any] = columns.days[table.offsets[:-1][has_any]]
     known = (first <= as_of.day - _YEAR) & (incomes > 0) & (noticeable >= 0)
     known &= (born != NULL_MONEY) & (age >= 0) & (age <= _OLDEST)
     bounds = 12 * np.array(INCOMES) * noticeable[:, None]
@@ -79,32 +90,21 @@ def spending(batch: FactBatch, as_of: Date) -> Spending:
 
 @loop
 def _add_up(
-    offsets: Any,
-    days: Any,
-    amounts: Any,
-    own: Any,
-    refunded: Any,
-    categories: Any,
-    types: Any,
-    places: Any,
-    bits: Any,
-    as_of: int,
-    sums: Any,
-    incomes: Any,
+    offsets: Any, rows: _Columns, places: Any, bits: Any, as_of: int, sums: Any, incomes: Any
 ) -> None:
     """Add purchases and income, which count until a date, to the sums of each customer."""
     compared = sums.shape[1]
     for customer in range(len(offsets) - 1):
         for row in range(offsets[customer], offsets[customer + 1]):
-            ago, amount = as_of - np.int64(days[row]), amounts[row]
-            if ago < 0 or own[row] == 1 or amount <= -TOO_LARGE or amount >= TOO_LARGE:
+            ago, amount = as_of - np.int64(rows.days[row]), rows.amounts[row]
+            if ago < 0 or rows.own[row] == 1 or amount <= -TOO_LARGE or amount >= TOO_LARGE:
                 continue
-            place = places[categories[row]]
+            place = places[rows.categories[row]]
             if amount > 0:
                 if place == compared and ago < _YEAR:
                     incomes[customer] += amount
-            elif 0 <= place < compared and ago < 2 * WINDOW and bits[types[row]] & PURCHASE:
-                size = -amount - max(refunded[row], 0)
+            elif 0 <= place < compared and ago < 2 * WINDOW and bits[rows.types[row]] & PURCHASE:
+                size = -amount - max(rows.refunded[row], 0)
                 sums[customer, place, ago // WINDOW] += max(size, 0)
 
 
