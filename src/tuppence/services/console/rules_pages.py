@@ -1,6 +1,5 @@
 """The pages on which rules are listed, written, tried and saved."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, get_args
 
@@ -97,8 +96,6 @@ class RulesPages:
         self._trying = trying
         self._drafts = Drafts(book)
         self._choices = Choices(deps)
-        # Others wait without a thread; a newer preview still cancels the one that runs.
-        self._previewing = asyncio.Semaphore(2)
 
     def usable(self) -> list[CheckedRule]:
         """Return the rules without errors."""
@@ -181,8 +178,10 @@ class RulesPages:
             return await self._save(draft)
         tried = ""
         if action == "try":
-            async with self._previewing:
-                tried = await run_in_threadpool(self._trying.text, draft, "")
+            async with self._trying.waiting:
+                tried = await run_in_threadpool(
+                    self._trying.text, draft, "", with_people=_may_see_people()
+                )
         return self._editor(draft, tried=tried)
 
     async def _with_test(
@@ -316,8 +315,10 @@ class RulesPages:
         fields = await read_form(request, MAX_BYTES, MAX_FIELDS)
         draft = await run_in_threadpool(self._read, request, fields)
         editor = fields.get("editor", [""])[0][:80]
-        async with self._previewing:
-            text = await run_in_threadpool(self._trying.text, draft, editor)
+        async with self._trying.waiting:
+            text = await run_in_threadpool(
+                self._trying.text, draft, editor, with_people=_may_see_people()
+            )
         return Response(text, media_type="text/html")
 
     async def more(self, request: Request) -> Response:
@@ -326,7 +327,7 @@ class RulesPages:
         draft = await run_in_threadpool(self._read, request, fields)
         customers = [check_identifier(one, "customer") for one in fields.get("example", [])]
         is_cancelled = self._trying.watch(fields.get("editor", [""])[0][:80])
-        async with self._previewing:
+        async with self._trying.waiting:
             found = await run_in_threadpool(self._trying.more, draft, customers, is_cancelled)
         return Response(msgspec.json.encode(found._asdict()), media_type="application/json")
 
@@ -391,6 +392,10 @@ def _is_wanted(rule: Listed, asked: Mapping[str, str]) -> bool:
         and asked["kind"] in {"", rule.kind}
         and asked["state"] in {"", rule.state, "warning" if rule.has_warning else rule.state}
     )
+
+
+def _may_see_people() -> bool:
+    return may(PERSON.get(), "/more", "POST")
 
 
 def _nothing(*_: Any) -> tuple[()]:
