@@ -179,9 +179,7 @@ class RulesPages:
         tried = ""
         if action == "try":
             async with self._trying.waiting:
-                tried = await run_in_threadpool(
-                    self._trying.text, draft, "", with_people=_may_see_people()
-                )
+                tried = await run_in_threadpool(self._trying.text, draft, "")
         return self._editor(draft, tried=tried)
 
     async def _with_test(
@@ -316,9 +314,7 @@ class RulesPages:
         draft = await run_in_threadpool(self._read, request, fields)
         editor = fields.get("editor", [""])[0][:80]
         async with self._trying.waiting:
-            text = await run_in_threadpool(
-                self._trying.text, draft, editor, with_people=_may_see_people()
-            )
+            text = await run_in_threadpool(self._trying.text, draft, editor)
         return Response(text, media_type="text/html")
 
     async def more(self, request: Request) -> Response:
@@ -392,10 +388,6 @@ def _is_wanted(rule: Listed, asked: Mapping[str, str]) -> bool:
         and asked["kind"] in {"", rule.kind}
         and asked["state"] in {"", rule.state, "warning" if rule.has_warning else rule.state}
     )
-
-
-def _may_see_people() -> bool:
-    return may(PERSON.get(), "/more", "POST")
 
 
 def _nothing(*_: Any) -> tuple[()]:

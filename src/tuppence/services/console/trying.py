@@ -17,6 +17,7 @@ from tuppence.rules.message import MessageError, Rendered, render
 from tuppence.rules.thresholds import thresholds
 from tuppence.services.console.drafts import Draft
 from tuppence.services.console.page import PERSON, ConsoleDependencies, Pages
+from tuppence.services.console.permissions import may
 from tuppence.services.console.reasons import Reasons
 from tuppence.usecases.explain_result import ExplainedResult, explain_draft
 from tuppence.usecases.make_test_customer import make_test_customer
@@ -99,14 +100,13 @@ class Trying:
         self.waiting = asyncio.Semaphore(MAX_PREVIEWS)
         """Previews share the processor one after another; further ones wait without a thread."""
 
-    def text(self, draft: Draft, editor: str, *, with_people: bool) -> str:
-        """Return what a draft would do, as a part of a page.
+    def text(self, draft: Draft, editor: str) -> str:
+        """Return what a draft would do, as a part of a page, with people for those who may see them.
 
         Args:
             draft: The draft.
             editor: Name of the editor, whose newest preview wins, and which asks for more
                 afterwards; empty for a page without a script.
-            with_people: Whether customers are named and messages are shown that they would read.
 
         Raises:
             UserError: `preview.cancelled`: a newer preview of the editor has begun.
@@ -116,6 +116,7 @@ class Trying:
             return self._pages.text("preview.html", found=None, errors=draft.errors)
         is_cancelled = self._session.ticket(editor) if editor else lambda: False
         found, as_of = self._session.preview(checked, is_cancelled)
+        with_people = may(PERSON.get(), "/more", "POST")
         return self._shown(draft, checked, found, as_of, with_people, with_more=not editor)
 
     def _shown(
