@@ -80,15 +80,40 @@ def test_transactions_that_came_night_by_night_are_read_from_an_index(database: 
     assert "Index Scan using transactions_long" in plan
 
 
+def test_the_log_of_some_nights_is_read_by_night(database: str) -> None:
+    """From an index of the views, and without events of months before the first night."""
+    views = """INSERT INTO tuppence.feed_views SELECT 'ann', 'v' || n,
+        json_build_object('night', 20000 + n / 10) FROM generate_series(0, 2999) AS n"""
+    with psycopg.connect(database, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
+        connection.execute("INSERT INTO tuppence.customers (id, currency) VALUES ('ann', 'GBP')")
+        connection.execute(views)
+        connection.execute("SELECT tuppence.feed_month('2025-01-15'), tuppence.feed_month(now())")
+        connection.execute("ANALYZE")
+
+        def plan(query: str, *given: int) -> str:
+            rows = connection.execute(f"EXPLAIN {query}", given)
+            return "\n".join(row[0] for row in rows)
+
+        last = plan(load_query("feed_last_night"))
+        log = plan(load_query("feed_log"), 20_298)
+        rows = connection.execute(load_query("feed_log"), [20_298]).fetchall()
+    assert "Index Scan Backward using feed_views_night" in last
+    assert (
+        "Index Scan using feed_views_night" in log or "Bitmap Index Scan on feed_views_night" in log
+    )
+    assert "feed_events_2025_01" not in log
+    assert len(rows) == 20
+
+
 def test_migrations_run_forward_and_back(empty_database: Callable[[], str]) -> None:
     url = empty_database()
-    assert migrate(url) == ("base", "0011")
-    assert migrate(url) == ("0011", "0011")
-    assert migrate(url, "0001") == ("0011", "0001")
+    assert migrate(url) == ("base", "0012")
+    assert migrate(url) == ("0012", "0012")
+    assert migrate(url, "0001") == ("0012", "0001")
     assert migrate(url, "base") == ("0001", "base")
-    assert migrate(url) == ("base", "0011")
-    with pytest.raises(UserError, match="no version 0012"):
-        migrate(url, "0012")
+    assert migrate(url) == ("base", "0012")
+    with pytest.raises(UserError, match="no version 0013"):
+        migrate(url, "0013")
 
 
 def test_a_database_without_tables_is_reported(
@@ -137,7 +162,7 @@ def test_every_supported_version_of_postgresql_works(binaries: Path) -> None:
         assert found.transactions.height == 9
         assert page(connection, "", use(SUMMER), 9) == ["c0", "c1", "c2"]
         connection.close()
-        assert migrate(url, "base") == ("0011", "base")
+        assert migrate(url, "base") == ("0012", "base")
 
 
 def test_loading_again_changes_nothing_and_a_changed_row_is_replaced(
@@ -225,8 +250,8 @@ def test_consents_of_a_store_go_with_its_facts_and_back(
         ("loaded c2/2026-01-01", AGREED.expires.day)
     ]
     assert back.limited(use(SUMMER)) == {"c0": {"transactions"}, "c1": NOTHING}
-    assert migrate(database, "0002") == ("0011", "0002")
-    assert migrate(database) == ("0002", "0011")
+    assert migrate(database, "0002") == ("0012", "0002")
+    assert migrate(database) == ("0002", "0012")
     connection = connect_columns(database)
     assert consents(connection, ["c0"])[0].expires is None
     connection.close()
