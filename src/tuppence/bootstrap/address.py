@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tuppence.bootstrap.extras import extra
-from tuppence.bootstrap.local import tokens_of_services
+from tuppence.bootstrap.service_stores import tokens_of_services
 from tuppence.facts.consent import Use
 
 if TYPE_CHECKING:

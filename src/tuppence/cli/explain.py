@@ -8,16 +8,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.store import open_store
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,
     Format,
     Purposes,
+    RuleName,
     Store,
     console,
     current_date,
-    only_identifiers,
     print_json,
     table,
 )
@@ -38,14 +38,7 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: `tuppence explain C0000007 bank_fees --store demo`")
     def explain(
         customer: Customer,
-        rule: Annotated[
-            str,
-            typer.Argument(
-                help="Identifier of the rule.",
-                show_default=False,
-                callback=only_identifiers("rule"),
-            ),
-        ],
+        rule: RuleName,
         store: Store,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,

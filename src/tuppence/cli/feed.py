@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.store import open_store
 from tuppence.bootstrap.store_feed import read_feed
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,

@@ -1,1 +1,1 @@
-DROP INDEX tuppence.feed_views_night;
+DROP INDEX tuppence.feed_views_by_night;

@@ -1,4 +1,3 @@
--- The views of the last nights are found without reading all: models are fitted from them every night. Removing what is
--- old uses the index, too.
+-- The views of the last nights are read from an index, as a model learns from these alone.
 
-CREATE INDEX feed_views_night ON tuppence.feed_views (((view ->> 'night')::integer));
+CREATE INDEX feed_views_by_night ON tuppence.feed_views (((view ->> 'night')::integer));
