@@ -20,6 +20,7 @@ class Kept:
         open_outbox: Opens its outbox for a service.
         data: The store for exports and erasures.
         log: Opens the store for models and estimates.
+        rows: Returns every row that there is, whatever it is about, each as a text.
     """
 
     def __init__(
@@ -29,12 +30,14 @@ class Kept:
         open_outbox: Callable[[], Outbox],
         data: FeedData,
         log: Callable[[], FeedLog],
+        rows: Callable[[], list[str]],
     ) -> None:
         self.remove = remove
         self.open_store = open_store
         self.open_outbox = open_outbox
         self.data = data
         self.log = log
+        self.rows = rows
 
 
 class InDatabase:

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import re
 import threading
 from collections.abc import Callable
 from decimal import Decimal
@@ -23,6 +24,7 @@ from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES
 from tuppence.feed.choice import Outcome
 from tuppence.feed.items import DAY, Event, EventKind, ItemId, Order, Told
+from tuppence.feed.news import Delivery, ToldItem
 from tuppence.feed.policy import STANDARD
 from tuppence.feed.preferences import Preferences
 from tuppence.feel.values import Date
@@ -334,6 +336,27 @@ def test_all_that_is_kept_of_a_person_is_exported_and_erased(kept: Kept) -> None
     assert store.kept("ann").states == {}
     assert kept.data.export("bob") == before
     assert kept.data.erase("ann") == 0
+
+
+def test_no_row_names_somebody_who_was_erased(kept: Kept) -> None:
+    """Found by reading every row of the store, whatever exports and erasures know of."""
+    store, outbox = kept.open_store(), kept.open_outbox()
+    told = Delivery("mail", (ToldItem(ITEM, TOLD),), NOW, NOW)
+    for customer in ("ann", "bob"):
+        record(store, event("e1", EventKind.ACKNOWLEDGED), customer=customer)
+        with store.change(customer) as change:
+            change.prefer(Preferences(["tip"]))
+        with outbox.change(customer) as sending:
+            sending.write({f"dlv_{customer}": told}, ())
+
+    def rows(customer: str) -> list[str]:
+        return [row for row in kept.rows() if re.search(rf"\b{customer}\b", row)]
+
+    theirs = rows("bob")
+    assert len(rows("ann")) == len(theirs) >= 5
+    kept.data.erase("ann")
+    assert rows("ann") == []
+    assert rows("bob") == theirs
 
 
 def test_nothing_is_kept_of_somebody_who_was_erased(kept: Kept) -> None:

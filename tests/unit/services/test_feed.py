@@ -24,6 +24,7 @@ from tuppence.feed.items import DAY
 from tuppence.feel.values import Date
 from tuppence.relevance.scorecard import PRIOR
 from tuppence.results.result import Result
+from tuppence.rules.rule import Action, FeedSettings
 from tuppence.services.feed import app, together
 from tuppence.services.feed.tokens import (
     AUDIENCE,
@@ -122,6 +123,15 @@ def test_a_promotion_has_its_approval_and_its_terms(running: Desk) -> None:
         "by": "Firm", "date": "2020-01-01", "reference": "FP-1", "until": None,
     }  # fmt: skip
     assert offer["offer"] == {"partner": "Fernhill", "terms": "The rate may fall."}
+
+
+def test_an_item_leads_where_its_rule_says(running: Desk) -> None:
+    action = Action("See the fees", "https://app.example.org/fees")
+    fees = msgspec.structs.replace(running.people.rules["fees"], feed=FeedSettings(action=action))
+    running.people.rules = {**running.people.rules, "fees": fees}
+    first, second = running.feed()["items"][:2]
+    assert first["action"] == {"label": "See the fees", "link": "https://app.example.org/fees"}
+    assert second["action"] is None
 
 
 def test_money_and_dates_are_in_the_locale_of_the_person_or_of_the_request(running: Desk) -> None:
