@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.browsing import CHROMIUM, check_page, picture, window
+from tests.browsing import CHROMIUM, check_on_screens, picture, window
 from tests.building import ROOT, copy_rules, day
 from tests.commands import command
 from tests.serving import served
@@ -250,19 +250,10 @@ def test_the_pages_of_a_team_are_accessible_and_fit_the_screen(
     }
     with window(browser, console.address) as page:
         page.goto(console.path("/sign-in?to=/reviews"))
-        check_at_both_widths(page, "sign-in")
+        check_on_screens(page, "team-sign-in")
         sign_in(page, console, "all")
         for name, path in paths.items():
             page.goto(console.path(path))
             if name == "edit":
                 page.locator("#preview:not(.old) .headline").wait_for()
-            check_at_both_widths(page, name)
-
-
-def check_at_both_widths(page: Page, name: str) -> None:
-    """Check a page as a large light screen and a small dark one show it."""
-    for width, scheme in ((1280, "light"), (400, "dark")):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
-        check_page(page, width)
-        picture(page, f"team-{name}-{width}-{scheme}")
+            check_on_screens(page, f"team-{name}")
