@@ -128,7 +128,7 @@ def main() -> None:
         latest = do.latest()
         assert latest is not None
         part = do.doing(latest.run_id)
-        opened = nights._OpenNight(part.address, part.folder)  # type: ignore[attr-defined]
+        opened = nights._OpenNight(part.address, part.folder, None)  # type: ignore[attr-defined]
         requests, fetched = count(opened, folder / "whole")
         by_part = of_tiny.workers / TINY
         more = costs[1].workers - of_one.workers - (PARTS - 1) * by_part

@@ -96,7 +96,7 @@ def test_a_part_done_twice_late_or_by_two_workers_changes_nothing(
 
         def each(self, do, parts):  # type: ignore[no-untyped-def]
             for part in parts:
-                opened = [nights._OpenNight(do.address, do.folder) for _ in range(2)]
+                opened = [nights._OpenNight(do.address, do.folder, None) for _ in range(2)]
                 with ThreadPoolExecutor(2) as pool:
                     futures = [pool.submit(one.do, part.partition) for one in opened]
                 found = [future.result() for future in futures]
@@ -358,5 +358,5 @@ def test_a_night_reads_the_census_of_its_beginning(shared: StoreAddress, rules: 
     shared.keep_census(Census(day("2026-07-01")))
     do = night.nights.doing("one")
     assert isinstance(do, AddressPart)
-    assert nights._OpenNight(do.address, do.folder)._facts.read("p00000").census == first
+    assert nights._OpenNight(do.address, do.folder, None)._facts.read("p00000").census == first
     assert shared.census() == Census(day("2026-07-01"))

@@ -9,13 +9,8 @@ import polars as pl
 from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.privacy import rows_of_customer
 from tuppence.adapters.objects.address_place import MANIFEST
-from tuppence.adapters.objects.nights import (
-    Begun,
-    erase_results,
-    frame_of,
-    latest_night,
-    parts_done,
-)
+from tuppence.adapters.objects.night_parts import erase_results, frame_of, parts_done
+from tuppence.adapters.objects.nights import Begun, latest_night
 from tuppence.adapters.objects.objects import Objects
 from tuppence.adapters.objects.store_address import CONSENTS, StoreAddress
 from tuppence.errors import UserError

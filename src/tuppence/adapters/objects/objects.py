@@ -77,6 +77,10 @@ class Objects:
     def __str__(self) -> str:
         return self._address
 
+    def path(self, name: str) -> str:
+        """Return the path of an object in its bucket."""
+        return f"{urlsplit(self._address).path.strip('/')}/{name}".lstrip("/")
+
     def get(self, name: str) -> tuple[bytes, str]:
         """Return an object, and the name of this version of it.
 

@@ -9,7 +9,8 @@ from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.locking import consistent
 from tuppence.adapters.objects.address_place import MAX_TRIES, AddressPlace
 from tuppence.adapters.objects.address_rulesets import AddressRulesets
-from tuppence.adapters.objects.nights import AddressNights, NightResults, latest_night
+from tuppence.adapters.objects.night_parts import NightResults
+from tuppence.adapters.objects.nights import AddressNights, OpenResults, latest_night
 from tuppence.adapters.objects.objects import Objects
 from tuppence.bankdata.masking import Tokens
 from tuppence.errors import UserError
@@ -88,10 +89,18 @@ class StoreAddress:
                 self._record(consents_of(rows.customers["id"].to_list()))
             facts.append(rows, partition_size)
 
-    def nights(self, use: Use) -> tuple[PermittedFacts, AddressNights]:
-        """Return the facts that consents allow to be used, and the runs over them."""
+    def nights(
+        self, use: Use, further: OpenResults | None = None
+    ) -> tuple[PermittedFacts, AddressNights]:
+        """Return the facts that consents allow to be used, and the runs over them.
+
+        Args:
+            use: The intended use.
+            further: Opens a store of results to which each part writes what is new, too.
+        """
         facts, limited = self.facts(), self._limited(use)
-        return PermittedFacts(facts, limited), AddressNights(self._objects, facts, limited)
+        nights = AddressNights(self._objects, facts, limited, further)
+        return PermittedFacts(facts, limited), nights
 
     def latest_run(self) -> RunRecord | None:
         """Return the run that was started last."""
