@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 
 from tuppence.capacity import cost, run
-from tuppence.capacity.environments import ENVIRONMENTS
+from tuppence.capacity.environments import ENVIRONMENTS, PART_MEMORY
 from tuppence.capacity.parts import (
+    BEGIN_SECONDS,
     BUSY,
     CHOSEN,
+    COLD_SECONDS,
     CUSTOMERS_PER_PART,
+    FUNCTIONS,
     GB_PER_WORKER,
     START_SECONDS,
     night_of,
+    night_of_functions,
     read_part_work,
 )
 from tuppence.capacity.tables import read_prices, read_work
@@ -41,6 +45,20 @@ def parts_page() -> Iterator[str]:
             f"| {customers:,} | {workers:,} | {night.seconds / 60:,.1f} "
             f"| {night.evaluation_usd:,.2f} | {night.store_usd:,.2f} "
             f"| {fleet.usd / cost.DAYS:,.2f} | {fleet.published_usd / cost.DAYS:,.2f} |"
+        )
+    yield "\n## With functions on AWS\n"
+    yield (
+        "Nights whose parts Lambda does, begun by `tuppence fleet night`: functions of "
+        f"{PART_MEMORY:,} MiB, at most {FUNCTIONS:,}\nat the same time, each of which starts and "
+        f"compiles for {COLD_SECONDS} seconds first. The table of results is not in it.\n"
+    )
+    yield "| customers | functions | minutes | evaluation, $ | requests, $ |"
+    yield "|---:|---:|---:|---:|---:|"
+    for customers in CHOSEN:
+        night = night_of_functions(work, prices, customers)
+        yield (
+            f"| {customers:,} | {night.workers:,} | {night.seconds / 60:,.1f} "
+            f"| {night.evaluation_usd:,.2f} | {night.store_usd:,.2f} |"
         )
     yield "\n## Measured\n"
     yield (
@@ -77,5 +95,7 @@ def parts_page() -> Iterator[str]:
         f"{BUSY:.0%} of the time.\n"
         "- A processor of AWS is as fast as the one that was measured, and the object store "
         "answers as many requests as are made.\n"
-        "- The account's quota of processors allows the workers.\n"
+        "- The account's quota of processors allows the workers, or its quota of "
+        "functions the functions.\n"
+        f"- The function that begins and finishes a night takes {BEGIN_SECONDS} seconds.\n"
     )

@@ -3,13 +3,14 @@
 import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from local.servers import AWS_REGION, Server
-from tests.addresses import packed, population, run_here, run_there, share
+from tests.addresses import AS_OF, packed, population, run_here, run_there, share
 from tests.building import bank, some_rules
 from tests.clusters import Cluster, FlakyStore
+from tests.commands import command
 
 from tuppence.adapters import dask_cluster
 from tuppence.adapters.aws.clients import client
@@ -116,6 +117,46 @@ def test_many_writers_add_to_an_object_store_without_a_lock(place: Place) -> Non
     facts = store_at(address).facts()
     assert sorted(facts.customers()["id"]) == ["c0", "c1", "c2", "c3"]
     assert facts.transaction_count == 4
+
+
+@pytest.mark.long
+def test_an_erasure_leaves_nothing_of_a_customer_in_any_version_of_an_object(
+    place: Place, rules: Ruleset
+) -> None:
+    s3, gone = client("s3"), "C0000003"
+    where = {"LocationConstraint": AWS_REGION}
+    s3.create_bucket(Bucket="versions", CreateBucketConfiguration=where)
+    s3.put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
+    store = share(place.here, "s3://versions/store")
+    share(place.here, "s3://versions/store-of-others")
+    for as_of in (AS_OF, "2026-07-01"):
+        run_there(store, rules, as_of)
+
+    def content(version: Any) -> bytes:
+        if "ETag" not in version:  # it marks a deletion
+            return b""
+        wanted = {"Key": version["Key"], "VersionId": version["VersionId"]}
+        return bytes(s3.get_object(Bucket="versions", **wanted)["Body"].read())
+
+    def versions(folder: str) -> list[tuple[str, bytes]]:
+        """Return all versions of objects, each with its content."""
+        pages = s3.get_paginator("list_object_versions").paginate(Bucket="versions", Prefix=folder)
+        return [
+            (one["Key"], content(one))
+            for page in pages
+            for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+        ]
+
+    before, others = packed(store), versions("store-of-others/")
+    assert len({key for key, _ in versions("store/")}) < len(versions("store/"))
+    said = command("forget", gone, "--store", store, "--yes")
+    assert "none names the customer or an account" in said
+    left = versions("store/")
+    assert len({key for key, _ in left}) == len(left), "one version of each object"
+    assert not [key for key, data in left if gone.encode() in data]
+    assert packed(store) == {who: row for who, row in before.items() if who != gone}
+    assert gone not in store.facts().customers()["id"]
+    assert versions("store-of-others/") == others, "nobody else's"
 
 
 def test_a_cluster_that_is_not_there_is_named(

@@ -1,13 +1,14 @@
 """Composes stores at addresses, and who does the parts of runs over them."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuppence.bootstrap.extras import extra
-from tuppence.bootstrap.local import tokens_of_services
+from tuppence.bootstrap.local import StoreFolder, open_store, tokens_of_services
 from tuppence.facts.consent import Use
 
 if TYPE_CHECKING:
-    from tuppence.adapters.objects.erasing import ErasableAddress
+    from tuppence.adapters.objects.erasing import ErasableAddress, PersonalAddress
     from tuppence.adapters.objects.store_address import (
         StoreAddress as StoreAddress,  # noqa: PLC0414 - commands name the type
     )
@@ -27,6 +28,11 @@ def store_at(address: str) -> "StoreAddress":
     return StoreAddress(address, tokens_of_services(None, address))
 
 
+def open_any_store(store: str) -> "StoreFolder | StoreAddress":
+    """Return the store in a folder or at an address, without checking whether it exists."""
+    return store_at(store) if is_address(store) else open_store(Path(store))
+
+
 def erasable_address(address: str, customer: str) -> "ErasableAddress":
     """Return the access to a customer's data at an address, to erase it."""
     with extra("cluster"):
@@ -34,8 +40,23 @@ def erasable_address(address: str, customer: str) -> "ErasableAddress":
         from tuppence.adapters.objects.objects import Objects  # noqa: PLC0415
         from tuppence.adapters.objects.store_address import StoreAddress  # noqa: PLC0415
 
-    store = StoreAddress(address, tokens_of_services(None, customer))
-    return ErasableAddress(store, Objects(address))
+    store, versions = StoreAddress(address, tokens_of_services(None, customer)), None
+    if address.startswith("s3://"):
+        with extra("aws"):
+            from tuppence.adapters.aws.bucket_versions import BucketVersions  # noqa: PLC0415
+            from tuppence.adapters.aws.clients import client  # noqa: PLC0415
+
+        versions = BucketVersions(client("s3", seconds=60.0), address)
+    return ErasableAddress(store, Objects(address), versions)
+
+
+def personal_address(address: str, customer: str) -> "PersonalAddress":
+    """Return the access to a customer's data at an address, to read it."""
+    with extra("cluster"):
+        from tuppence.adapters.objects.erasing import PersonalAddress  # noqa: PLC0415
+        from tuppence.adapters.objects.store_address import StoreAddress  # noqa: PLC0415
+
+    return PersonalAddress(StoreAddress(address, tokens_of_services(None, customer)))
 
 
 def night_at_address(store: "StoreAddress", use: Use, on: str, threads: int) -> "NightAtAddress":

@@ -309,6 +309,34 @@ def test_commands_load_run_and_list_a_store_at_an_address(
     assert "store.address" in tuppence(*run, "ftp://host/store", status=1).stderr
 
 
+def test_what_people_read_at_an_address_is_what_they_read_in_a_folder(
+    here: StoreFolder, rules: Ruleset, tmp_path: Path, tuppence: Run
+) -> None:
+    """The two nights of the folder, at an address: feeds, reasons, previews, exports."""
+    shared = share(here, f"file://{tmp_path}/shared")
+    explain = ("explain", "C0000001", "bank_fees", "--format", "json", "--store")
+    assert "results.missing" in tuppence(*explain, shared, status=1).stderr
+    for day_of_night in (AS_OF, NEXT):
+        run_there(shared, rules, day_of_night)
+    rule = Path(__file__).parents[3] / "catalogue/bank_fees.yaml"
+    for asked in (
+        explain,
+        ("feed", "C0000001", "--new", "--format", "json", "--store"),
+        ("rules", "preview", rule, "--format", "json", "--store"),
+    ):
+        assert tuppence(*asked, shared).stdout == tuppence(*asked, here.path).stdout
+    ours, theirs = (
+        json.loads(tuppence("export", "C0000001", "--store", one).stdout)
+        for one in (here.path, shared)
+    )
+    assert theirs["results"] == ours["results"]
+    assert theirs.keys() == ours.keys()
+    assert theirs["customers"] == ours["customers"]
+    assert theirs["transactions"] == ours["transactions"]
+    unknown = ("feed", "nobody", "--store", shared)
+    assert "facts.unknown-customer" in tuppence(*unknown, status=1).stderr
+
+
 def test_nothing_is_sent_without_tls_unless_an_operator_allows_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

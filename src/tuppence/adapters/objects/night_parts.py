@@ -19,7 +19,7 @@ from tuppence.adapters.objects.objects import Objects
 from tuppence.errors import UserError
 from tuppence.results.packed import Layout
 from tuppence.results.result import CustomerResults
-from tuppence.usecases.ledger import Tally
+from tuppence.usecases.ledger import RunRecord, Tally
 from tuppence.usecases.part_night import PartProblem
 
 T = TypeVar("T")
@@ -37,22 +37,34 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class NightResults:
-    """The results of a run. Implements the port KeptResults.
+    """The results of a run. Implements the ports KeptResults and StoredRun.
 
     Args:
         objects: The objects of the store.
         folder: The folder of the run.
+        run: Its record.
     """
 
-    def __init__(self, objects: Objects, folder: str) -> None:
+    def __init__(self, objects: Objects, folder: str, run: RunRecord) -> None:
         self._objects = objects
         self._folder = folder
+        self._run = run
 
     def __enter__(self) -> "NightResults":
         return self
 
     def __exit__(self, *_: object) -> None:
         pass
+
+    def latest(self) -> RunRecord:
+        """Return the record of the run."""
+        return self._run
+
+    def find(self, partition: str, customer: str) -> CustomerResults | None:
+        """Return the results of a customer of a partition; None if there are none."""
+        done = part_done(self._objects, self._folder, partition)
+        rows = () if done is None else rows_of(self._objects, done)
+        return next((row for row in rows if row.customer_id == customer), None)
 
     def get(self, customer_ids: Sequence[str]) -> Mapping[str, CustomerResults]:
         """Return the results of some customers."""

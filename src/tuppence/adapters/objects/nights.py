@@ -304,6 +304,12 @@ def latest_night(objects: Objects) -> tuple[Night | None, str]:
     return msgspec.json.decode(data, type=Night), version
 
 
+def record_in(objects: Objects, folder: str) -> RunRecord:
+    """Return the record of a run that was finished, which its folder has from its beginning."""
+    begun = msgspec.json.decode(objects.get(f"{folder}/night.json")[0], type=Begun)
+    return msgspec.structs.replace(begun.record, finished=True)
+
+
 def _place(objects: Objects, folder: str) -> AddressPlace:
     """Return the place of the facts of a run, as they were when it began."""
     return AddressPlace(objects, f"{folder}/{NIGHT_FACTS}", f"{folder}/{layout.CENSUS}")

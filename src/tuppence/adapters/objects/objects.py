@@ -24,6 +24,7 @@ from obstore.exceptions import (
 )
 from obstore.store import from_url
 
+from tuppence.adapters.embedded.manifest import RESTORE
 from tuppence.errors import UserError
 
 if TYPE_CHECKING:
@@ -96,10 +97,17 @@ class Objects:
 
         Raises:
             FileNotFoundError: There is none.
+            UserError: It has not so many bytes.
         """
         starts, stops = [start for start, _ in ranges], [stop for _, stop in ranges]
         with self._errors(name):
-            found = obstore.get_ranges(self._store, name, starts=starts, ends=stops)
+            try:
+                found = obstore.get_ranges(self._store, name, starts=starts, ends=stops)
+            except BaseError:
+                if obstore.head(self._store, name)["size"] >= max(stops, default=0):
+                    raise
+                message = f"{self._address}/{name}: damaged: it is shorter than on record"
+                raise UserError("store.corrupt", message, RESTORE) from None
             return [bytes(part) for part in found]
 
     def put(self, name: str, content: bytes) -> None:
