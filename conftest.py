@@ -138,7 +138,7 @@ def pytest_configure() -> None:
     for `make test-long`, draws new ones: see `tests.examples`.
     """
     slow = [hypothesis.HealthCheck.too_slow]
-    for name, count in (("patient", 100), ("long", 2_000)):
+    for name, count in (("patient", 50), ("long", 2_000)):
         hypothesis.settings.register_profile(
             name,
             deadline=None,

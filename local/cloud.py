@@ -95,6 +95,7 @@ class Cloud:
         secure: True if the emulator checks policies and uses TLS.
         engine_count: Number of engines.
         further: Environment variables added to those of functions, relay and engines.
+        templates: Folder of the templates of the environment `local`; written if omitted.
         platform: PostgreSQL, relay, engines and load balancer.
         names: Names of the resources, by stack and by the name in its template.
     """
@@ -103,6 +104,7 @@ class Cloud:
     secure: bool = False
     engine_count: int = 2
     further: Mapping[str, str] = field(default_factory=dict)
+    templates: Path | None = None
     platform: Platform = field(init=False)
     emulator: Server = field(init=False)
     names: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -153,8 +155,10 @@ class Cloud:
             aws_emulator(self.folder / "aws", secure=self.secure)
         )
         self._open.enter_context(mock.patch.dict(os.environ, {**self.environment, **self.further}))
-        templates = self.folder / "templates"
-        synthesise("-m", "infra.app", "local", templates)
+        templates = self.templates
+        if templates is None:
+            templates = self.folder / "templates"
+            synthesise("-m", "infra.app", "local", templates)
         self._upload(templates)
         for stack in ("network", "data", "migration", "services", "feed", "take-in"):
             self._deploy(templates, stack, {})

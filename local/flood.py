@@ -27,7 +27,7 @@ import httpx2
 from local.__main__ import DAY, publish_catalogue, say, tuppence
 from local.servers import Server
 from local.stack import Platform, address
-from tuppence.bootstrap.local import add_caller
+from tuppence.bootstrap.services import add_caller
 
 CALLERS: Final = 4
 """Number of good callers that keep a connection; as many again open one for each request."""

@@ -13,7 +13,8 @@ from typing import Final
 import httpx2
 
 from local.servers import PATIENCE, MissingError, Server, free_port, postgresql
-from tuppence.bootstrap.local import add_caller, make_login, migrate_database
+from tuppence.bootstrap.database import make_login, migrate_database
+from tuppence.bootstrap.services import add_caller
 from tuppence.results.result import CustomerResults, Result
 
 TUPPENCE: Final = (sys.executable, "-m", "tuppence")

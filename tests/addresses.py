@@ -8,7 +8,8 @@ from tests.commands import command
 
 from tuppence.adapters.objects.store_address import StoreAddress
 from tuppence.bootstrap.address import night_at_address, store_at
-from tuppence.bootstrap.local import StoreFolder, night_dependencies
+from tuppence.bootstrap.nights import night_dependencies
+from tuppence.bootstrap.store import StoreFolder
 from tuppence.facts.consent import PURPOSES, Use
 from tuppence.feel.values import Date
 from tuppence.rules.ruleset import Ruleset

@@ -110,6 +110,12 @@ def bank(transactions: Sequence[Mapping[str, Any]], customer: str = "ann") -> Ro
 TODAY = day("2026-06-30")
 
 
+def together(parts: Sequence[Rows]) -> Rows:
+    """Return the rows of several customers as those of one import."""
+    found = [part.tables() for part in parts]
+    return Rows(**{name: pl.concat(one[name] for one in found) for name in found[0]})
+
+
 def rule(when: str, score: str = "1", name: str = "r", **values: str) -> CheckedRule:
     written = Rule(name, "tip", name, when, score, Message("x", "x"), values)
     return check_rule(written, Schema(), load_definitions())[0]

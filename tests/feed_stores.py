@@ -6,7 +6,7 @@ from typing import Any
 
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.person_table import INDEX
-from tuppence.bootstrap.local import fact_database
+from tuppence.bootstrap.database import fact_database
 from tuppence.usecases.delivery_ports import Outbox
 from tuppence.usecases.feed_ports import FeedData, FeedLog, FeedStore
 

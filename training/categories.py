@@ -14,8 +14,6 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LogisticRegression
 
 from training.texts import (
     DRESSINGS,
@@ -75,6 +73,10 @@ def train(learned: Sequence[Row]) -> Model:
     words of a phrase; otherwise single brands would be memorised. One classifier for each class
     tells it from all others.
     """
+    # it takes longer to load than all else that the tests of this module need
+    from sklearn.feature_extraction.text import CountVectorizer  # noqa: PLC0415
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+
     found = [set(features(descriptor_of(row.text))) for row in learned]
     sources: dict[str, set[str]] = {}
     taught: set[str] = set()

@@ -27,7 +27,7 @@ from tuppence.adapters.objects import nights  # noqa: E402
 from tuppence.adapters.objects.objects import Objects  # noqa: E402
 from tuppence.adapters.objects.store_address import StoreAddress  # noqa: E402
 from tuppence.bootstrap.address import night_at_address, store_at  # noqa: E402
-from tuppence.bootstrap.local import StoreFolder  # noqa: E402
+from tuppence.bootstrap.store import StoreFolder  # noqa: E402
 from tuppence.capacity.parts import MeasuredNight, PartWork  # noqa: E402
 from tuppence.facts.schema import Schema  # noqa: E402
 from tuppence.rules.files import read_rules  # noqa: E402

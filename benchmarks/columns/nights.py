@@ -54,7 +54,7 @@ def nights(store: Path, rules: Path, rounds: int) -> dict[str, Any]:
 
 def previews(store: Path, rounds: int) -> dict[str, float]:
     """Measure previews for all customers, with columns in memory and from the store: seconds."""
-    from tuppence.bootstrap.local import open_store
+    from tuppence.bootstrap.store import open_store
     from tuppence.facts.permitted import PermittedFacts
     from tuppence.feel.values import parse_date
     from tuppence.rules.files import read_rules

@@ -70,7 +70,8 @@ def command_cpu(*arguments: str) -> tuple[float, float]:
 
 def nights(store: Path) -> dict[str, float]:
     """Measure a night of the catalogue, and a night of its rules without streams."""
-    from tuppence.bootstrap.local import night_dependencies, open_store
+    from tuppence.bootstrap.nights import night_dependencies
+    from tuppence.bootstrap.store import open_store
     from tuppence.facts.consent import PURPOSES, Use
     from tuppence.feel.values import parse_date
     from tuppence.plan.plan import PlannedRule

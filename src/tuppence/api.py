@@ -134,7 +134,7 @@ class Store:
     """
 
     def __init__(self, path: Path | str) -> None:
-        from tuppence.bootstrap.local import open_store  # noqa: PLC0415 - it loads adapters
+        from tuppence.bootstrap.store import open_store  # noqa: PLC0415 - it loads adapters
 
         self._folder = open_store(Path(path))
         self._source = self._folder.facts()

@@ -10,7 +10,7 @@ PROBE = """
 import sys
 from pathlib import Path
 from tuppence.errors import UserError
-from tuppence.bootstrap.local import add_caller
+from tuppence.bootstrap.services import add_caller
 from tuppence.bootstrap.services import rules_engine_service
 folder = Path(sys.argv[1])
 add_caller("probe", folder / "callers")

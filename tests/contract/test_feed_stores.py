@@ -17,8 +17,9 @@ from tests.feed_stores import Kept
 
 from tuppence.adapters.aws.feeds import DynamoFeeds
 from tuppence.adapters.postgres.feeds import Connections, PostgresPeople
+from tuppence.bootstrap.database import retain_feeds
 from tuppence.bootstrap.feeds import database_feeds
-from tuppence.bootstrap.local import result_store, retain_feeds, ruleset_store
+from tuppence.bootstrap.service_stores import result_store, ruleset_store
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES
 from tuppence.feed.choice import Outcome

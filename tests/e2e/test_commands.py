@@ -13,6 +13,7 @@ import pytest
 from tests.building import ROOT, RULES, bank, day
 from tests.conftest import Run
 from tests.e2e.conftest import RULE
+from tests.program import program
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.facts.schema import COLLECTIONS, Schema
@@ -321,25 +322,27 @@ def test_the_reader_may_leave_early(ran: Path) -> None:
 
 
 def test_the_quickstart_runs_through(tmp_path: Path) -> None:
-    """Does what `make run` does, with fewer customers."""
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    """Does what `make run` does, with fewer customers, all commands in one process."""
+    (tmp_path / "program").mkdir()
+    path = f"{tmp_path / 'program/venv/bin'}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "CUSTOMERS": "700", "STORE": str(tmp_path / "demo")}
-    script = ROOT / "examples/quickstart/run.sh"
-    done = subprocess.run(
-        ["/bin/sh", str(script)], capture_output=True, text=True, check=True, env=environment
-    )
+
+    def quickstart() -> str:
+        script = ["/bin/sh", str(ROOT / "examples/quickstart/run.sh")]
+        done = subprocess.run(script, capture_output=True, text=True, check=True, env=environment)
+        return done.stdout
+
+    with program(tmp_path / "program", {}):
+        first, again = quickstart(), quickstart()
     for part in (
         "700 customers with",
         f"{RULES} rules as of 2026-06-30",
         "bank_fees for",
         "Try next",
     ):
-        assert part in done.stdout
-    again = subprocess.run(
-        ["/bin/sh", str(script)], capture_output=True, text=True, check=True, env=environment
-    )
-    assert "already holds a population" in again.stdout
-    assert "nothing was changed" in again.stdout
+        assert part in first
+    assert "already holds a population" in again
+    assert "nothing was changed" in again
 
 
 def test_a_plan_states_which_rules_fit_columns(tuppence: Run, rules: Path, store: Path) -> None:

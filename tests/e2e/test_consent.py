@@ -14,7 +14,7 @@ from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.traces import look_for
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.store import open_store
 from tuppence.facts.consent import EVERYTHING, NOTHING, PURPOSES, Consent, Use
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date

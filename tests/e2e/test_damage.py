@@ -27,7 +27,7 @@ from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.feed_file import FeedFile, FeedRecords
 from tuppence.adapters.embedded.identifier_key import identifier_key
 from tuppence.adapters.embedded.rejects import Rejects, read_rejects
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.store import open_store
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES, Use
 from tuppence.feed.preferences import Preferences

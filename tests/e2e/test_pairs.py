@@ -10,17 +10,11 @@ from tests.e2e.pairs import COMMANDS, READERS, WRITERS, Bench, Pair, make_pair
 
 PAIRS = [
     Pair("forget", "run", 0, (None, None)),
-    Pair("run", "forget", 2, (None, None)),
-    Pair("forget", "run", 1, (5, None)),
     Pair("run", "forget", 1, (4, None)),
     Pair("import theirs", "forget", 2, (None, None)),
-    Pair("forget", "import", 1, (None, None)),
     Pair("consent theirs", "forget", 0, (None, 6)),
-    Pair("forget", "withdraw theirs", 2, (None, None)),
     Pair("run", "run other rules", 0, (None, None)),
-    Pair("run other rules", "run", 2, (5, None)),
     Pair("forget", "export theirs", 2, (None, None)),
-    Pair("forget", "check", 3, (None, None)),
     Pair("import", "compact", 2, (3, None)),
 ]
 

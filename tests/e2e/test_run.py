@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.store import open_store
 from tuppence.results.result import State
 from tuppence.rules.message import render
 
@@ -35,8 +35,7 @@ CUSTOMERS = 2_000
 def population(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a store of customers without any results."""
     store = tmp_path_factory.mktemp("population") / "store"
-    command = ["synth", "--customers", str(CUSTOMERS), "--months", "2", "--store", str(store)]
-    subprocess.run([sys.executable, "-m", "tuppence", *command], check=True, capture_output=True)
+    command("synth", "--customers", CUSTOMERS, "--months", 2, "--store", store)
     return store
 
 
@@ -229,6 +228,7 @@ def test_an_import_killed_while_it_writes_leaves_all_rows_or_none(
                     process.kill()
                     killed += 1
                     break
+            time.sleep(0.002)  # the import needs the processor
         process.wait()
         if (tmp_path / "money/facts/manifest.json").exists():
             store = FactStore(tmp_path / "money")

@@ -16,7 +16,7 @@ def test_random_texts_have_a_value_or_a_syntax_error() -> None:
     assert report.syntax_errors > 100
 
 
-@examples(100, 6_000)
+@examples(50, 6_000)
 @given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES)).map(" ".join)))
 def test_generated_texts_have_a_value_or_a_syntax_error(text: str) -> None:
     run_one(text)

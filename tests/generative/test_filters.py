@@ -68,7 +68,7 @@ predicates = st.recursive(
 )
 
 
-@examples(100, 8_000)
+@examples(50, 8_000)
 @given(predicates, rows)
 def test_comprehensions_and_the_interpreter_keep_the_same_elements(
     predicate: str, items: list[dict[str, Any]]

@@ -14,7 +14,7 @@ from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 
 
-@pytest.mark.parametrize("files", [150, pytest.param(4_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("files", [60, pytest.param(4_000, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", FORMATS)
 def test_damaged_files_are_read_or_refused(name: str, files: int, tmp_path: Path) -> None:
     module, text, given = FORMATS[name]

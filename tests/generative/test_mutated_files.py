@@ -246,7 +246,7 @@ def check_endings(ended: Counter[str]) -> None:
 
 
 def test_a_damaged_file_ends_in_rows_rejects_or_one_error(tmp_path: Path) -> None:
-    check_endings(Door(tmp_path).run(400, 1, 0.02))
+    check_endings(Door(tmp_path).run(200, 1, 0.04))
 
 
 @pytest.mark.long

@@ -89,7 +89,7 @@ def facts(draw: st.DrawFn) -> FactBatch:
 def test_comparisons_with_people_equal_the_reference() -> None:
     seen: Counter[str] = Counter()
 
-    @examples(60, 5_000)
+    @examples(30, 5_000)
     @given(facts())
     def compare(batch: FactBatch) -> None:
         seen.update(assert_same(batch, AS_OF))

@@ -25,7 +25,7 @@ OPTIONS: dict[str, Any] = {
 def test_streams_and_forecasts_equal_the_reference() -> None:
     seen: Counter[str] = Counter()
 
-    @examples(60, 5_000, **OPTIONS)
+    @examples(30, 5_000, **OPTIONS)
     @given(recurring_facts())
     def compare(drawn: tuple[FactBatch, Date]) -> None:
         seen.update(assert_same(*drawn))
@@ -35,9 +35,10 @@ def test_streams_and_forecasts_equal_the_reference() -> None:
         assert seen[what] > 0, seen  # what was compared was not empty
 
 
-def test_streams_and_forecasts_of_a_population_equal_the_reference() -> None:
-    ((_, rows),) = population(200, 16, Date(day("2026-06-30")), 13)
+@pytest.mark.parametrize("people", [100, pytest.param(200, marks=pytest.mark.long)])
+def test_streams_and_forecasts_of_a_population_equal_the_reference(people: int) -> None:
+    ((_, rows),) = population(people, 16, Date(day("2026-06-30")), 13)
     batch = batch_from(ordered(coded(rows.tables(), Schema())), Schema())
     seen = assert_same(batch, Date(day("2026-05-17")))
-    assert seen["mature"] > 1_000
-    assert seen["forecasts"] > 150
+    assert seen["mature"] > 5 * people
+    assert seen["forecasts"] > 0.75 * people

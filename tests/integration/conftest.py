@@ -1,16 +1,20 @@
 """Starts real servers on loopback for the tests that need them."""
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+from filelock import FileLock
 from local.servers import MissingError, Server, postgresql
 from playwright.sync_api import Browser
 from psycopg import sql
 from tests.browsing import chromium
+from tests.written import WRITTEN, write
 
-from tuppence.adapters.postgres.migrating import make_login, migrate
+from tuppence.bootstrap.database import make_login, migrate_database
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +25,21 @@ def postgres() -> Iterator[tuple[Server, str]]:
             yield server, url
     except MissingError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return the folders of templates by their names; one process writes them for all others."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "templates"
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "all").exists():
+            try:
+                write(folder, *WRITTEN)
+            except MissingError as error:
+                pytest.skip(str(error))
+            (folder / "all").touch()
+    return {name: folder / name for name in WRITTEN}
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +53,17 @@ def browser() -> Iterator[Browser]:
 def migrated(postgres: tuple[Server, str]) -> str:
     """Return the name of a database with all tables and no rows, which tests copy."""
     url = _create(postgres[1], "migrated", "template1")
-    migrate(url)
+    migrate_database(url)
     return "migrated"
+
+
+@pytest.fixture(scope="session")
+def new_template(postgres: tuple[Server, str], migrated: str) -> Callable[[str], str]:
+    """Return a function that makes a database with all tables, which tests fill once and copy.
+
+    It takes the name of the database, and returns the owner's address.
+    """
+    return lambda name: _create(postgres[1], name, migrated)
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ from tuppence.adapters.aws.functions import invoke_function
 from tuppence.adapters.aws.ledger import DynamoLedger
 from tuppence.adapters.aws.queues import SqsQueue
 from tuppence.adapters.objects.objects import Objects
-from tuppence.bootstrap.local import StoreFolder
+from tuppence.bootstrap.store import StoreFolder
 from tuppence.capacity.environments import ENVIRONMENTS
 from tuppence.errors import UserError
 from tuppence.usecases.fleet.listing import list_customers, resolve_run
@@ -73,13 +73,18 @@ class Night(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
+def night(tmp_path_factory: pytest.TempPathFactory, written: dict[str, Path]) -> Iterator[Night]:
     folder = tmp_path_factory.mktemp("aws")
     store, rules = folder / "store", copy_rules(folder / "rules", *RULES)
     try:
         with (
             collecting() as collector,
-            Cloud(folder / "cloud", secure=True, further=collector.environment) as cloud,
+            Cloud(
+                folder / "cloud",
+                secure=True,
+                further=collector.environment,
+                templates=written["local"],
+            ) as cloud,
         ):
             fill(cloud, store, CUSTOMERS, "2026-06-30", rules, command)
             as_of = time.strftime("%Y-%m-%d")
@@ -321,12 +326,14 @@ def slowed(servers: Sequence[Server]) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.long
 def test_engines_that_are_ten_times_as_slow_lose_nothing(night: Night) -> None:
     with slowed(night.cloud.platform.engines):
         begin(night, "slow", 4)
         assert_nothing_was_lost(night, "slow", CUSTOMERS // 4)
 
 
+@pytest.mark.long
 def test_a_relay_with_a_tenth_of_its_connections_loses_nothing(night: Night) -> None:
     relay = night.cloud.platform.relay
     relay.restart("--pool-size", "1")
@@ -337,6 +344,7 @@ def test_a_relay_with_a_tenth_of_its_connections_loses_nothing(night: Night) -> 
         relay.restart()
 
 
+@pytest.mark.long
 def test_functions_that_are_killed_at_random_lose_nothing(night: Night) -> None:
     """Their messages come again when the queue's visibility ends, which is shortened here."""
     chance = random.Random(1)  # noqa: S311 - no secret depends on it

@@ -7,7 +7,9 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -29,7 +31,9 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Printed]:
     served.mkdir()
     (served / "catalogue").symlink_to(ROOT / "catalogue")
     width = {"COLUMNS": "150", "NO_COLOR": "1"}
-    environment = {**os.environ, **width, "TUPPENCE": str(served / "venv/bin/tuppence")}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the cases start python3 often
+    names = {"PATH": path, "TUPPENCE": str(served / "venv/bin/tuppence")}
+    environment = {**os.environ, **width, **names}
 
     def run(case: str) -> str:
         (script,) = CASES.glob(f"{case}*/run.sh")

@@ -12,14 +12,13 @@ from tests.building import bank, some_rules
 from tests.clusters import Cluster, FlakyStore
 from tests.commands import command
 
-from tuppence.adapters import dask_cluster
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.objects.address_place import AddressPlace
 from tuppence.adapters.objects.objects import Objects
 from tuppence.adapters.objects.store_address import StoreAddress
 from tuppence.bootstrap.address import store_at
-from tuppence.bootstrap.local import StoreFolder
+from tuppence.bootstrap.store import StoreFolder
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
 from tuppence.rules.ruleset import Ruleset
@@ -162,7 +161,7 @@ def test_an_erasure_leaves_nothing_of_a_customer_in_any_version_of_an_object(
 def test_a_cluster_that_is_not_there_is_named(
     place: Place, rules: Ruleset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dask_cluster, "_CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("tuppence.adapters.dask_cluster._CONNECT_SECONDS", 0.5)
     store = shared(place, "nobody")
     with pytest.raises(UserError, match=r"dask://127\.0\.0\.1:1: no scheduler of Dask answers"):
         run_there(store, rules, on="dask://127.0.0.1:1")

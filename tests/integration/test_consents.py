@@ -17,8 +17,8 @@ from tests.examples import examples
 from tuppence.adapters.embedded.consents import Consents
 from tuppence.adapters.postgres.connection import connect_columns, load_query
 from tuppence.adapters.postgres.facts import TABLES, page, tables
-from tuppence.adapters.postgres.migrating import migrate
 from tuppence.adapters.postgres.pool import Pool
+from tuppence.bootstrap.database import migrate_database
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.consent import EVERYTHING, PURPOSES, Consent, Use, readable
@@ -53,7 +53,7 @@ def ann() -> Rows:
 def filled(request: pytest.FixtureRequest) -> Iterator[str]:
     """Yield the address of a database with Ann's facts, for each version of PostgreSQL."""
     with postgresql(request.param) as (_, url):
-        migrate(url)
+        migrate_database(url)
         put(url, ann())
         yield url
 

@@ -15,7 +15,7 @@ from tests.database import DATE, client, pool_of, reader
 
 from tuppence.adapters.postgres.connection import load_query
 from tuppence.adapters.postgres.definitions import Definitions
-from tuppence.adapters.postgres.migrating import call_convert, migrate
+from tuppence.bootstrap.database import call_convert, migrate_database
 from tuppence.facts.schema import Schema
 from tuppence.rules.files import read_rules
 from tuppence.rules.ruleset import make_ruleset
@@ -264,18 +264,18 @@ def test_old_definitions_get_identities_from_the_audit_log_and_can_be_downgraded
     empty_database: Callable[[], str],
 ) -> None:
     url = empty_database()
-    migrate(url, "0003")
+    migrate_database(url, "0003")
     with psycopg.connect(url, autocommit=True) as owner:
         owner.execute(BEFORE)
         for _ in range(2):
-            migrate(url)
+            migrate_database(url)
             query = "SELECT version, issuer, subject, edited FROM tuppence.definitions ORDER BY 1"
             assert owner.execute(query).fetchall() == [
                 (version, "postgresql", "owner", version in {1, 4}) for version in range(1, 6)
             ]
             query = "SELECT object, subject FROM tuppence.audit_log WHERE number = 5"
             assert owner.execute(query).fetchall() == [("fees 5", "owner")]
-            migrate(url, "0003")
+            migrate_database(url, "0003")
             query = "SELECT version, editor, author FROM tuppence.definitions ORDER BY version"
             assert owner.execute(query).fetchall()[2:] == [
                 (3, "ann", "bob"),

@@ -19,7 +19,7 @@ from tests.integration.test_channels import Receiver
 from tuppence.adapters.channels.settings import read_channels
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.bootstrap.feeds import store_feeds
-from tuppence.bootstrap.local import result_store, ruleset_store
+from tuppence.bootstrap.service_stores import result_store, ruleset_store
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES
 from tuppence.facts.schema import Schema

@@ -16,7 +16,7 @@ from local.servers import PATIENCE, free_port
 from tests.building import ROOT, RULES
 from tests.conftest import Run
 
-from tuppence.adapters.postgres.migrating import migrate
+from tuppence.bootstrap.database import migrate_database
 from tuppence.cli.app import build
 
 GUIDES = ROOT / "docs/how-to"
@@ -42,7 +42,7 @@ def test_the_copy_of_the_postgresql_guide_gives_the_services_what_is_booked_and_
 ) -> None:
     tables, copy = blocks(GUIDES / "use-your-own-postgresql.md", "sql")
     url = empty_database()
-    migrate(url)
+    migrate_database(url)
     with psycopg.connect(url, autocommit=True) as connection:
         for script in (tables, copy, copy):
             connection.execute(script.encode())

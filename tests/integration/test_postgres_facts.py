@@ -18,8 +18,8 @@ from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.model_directory import ModelDirectory
 from tuppence.adapters.postgres.connection import connect_columns, load_query
 from tuppence.adapters.postgres.facts import consents, everything, load, page
-from tuppence.adapters.postgres.migrating import migrate
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.database import migrate_database
+from tuppence.bootstrap.store import open_store
 from tuppence.errors import UserError
 from tuppence.facts.consent import NOTHING, PURPOSES, Consent, Use
 from tuppence.facts.rows import Rows
@@ -80,15 +80,28 @@ def test_transactions_that_came_night_by_night_are_read_from_an_index(database: 
     assert "Index Scan using transactions_long" in plan
 
 
+def test_views_of_the_last_nights_are_read_from_an_index(database: str) -> None:
+    put(database, *three_customers())
+    with psycopg.connect(database, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
+        connection.execute(
+            "INSERT INTO tuppence.feed_views SELECT (SELECT min(id) FROM tuppence.customers), "
+            "n::text, json_build_object('night', 20000 + n) FROM generate_series(1, 2000) AS n"
+        )
+        connection.execute("ANALYZE tuppence.feed_views")
+        plan = [row[0] for row in connection.execute("EXPLAIN " + load_query("feed_log"), [60])]
+    assert any("Index Scan using feed_views_by_night on feed_views v" in line for line in plan)
+    assert not any("Seq Scan on feed_views" in line for line in plan)
+
+
 def test_migrations_run_forward_and_back(empty_database: Callable[[], str]) -> None:
     url = empty_database()
-    assert migrate(url) == ("base", "0011")
-    assert migrate(url) == ("0011", "0011")
-    assert migrate(url, "0001") == ("0011", "0001")
-    assert migrate(url, "base") == ("0001", "base")
-    assert migrate(url) == ("base", "0011")
-    with pytest.raises(UserError, match="no version 0012"):
-        migrate(url, "0012")
+    assert migrate_database(url) == ("base", "0012")
+    assert migrate_database(url) == ("0012", "0012")
+    assert migrate_database(url, "0001") == ("0012", "0001")
+    assert migrate_database(url, "base") == ("0001", "base")
+    assert migrate_database(url) == ("base", "0012")
+    with pytest.raises(UserError, match="no version 0013"):
+        migrate_database(url, "0013")
 
 
 def test_a_database_without_tables_is_reported(
@@ -128,7 +141,7 @@ def test_a_run_after_a_round_trip_gives_the_same_results(
 @pytest.mark.parametrize("binaries", installations(), ids=lambda path: path.parent.name)
 def test_every_supported_version_of_postgresql_works(binaries: Path) -> None:
     with postgresql(binaries) as (_, url):
-        migrate(url)
+        migrate_database(url)
         put(url, *three_customers())
         put(url, *three_customers())
         connection = connect_columns(url)
@@ -137,7 +150,7 @@ def test_every_supported_version_of_postgresql_works(binaries: Path) -> None:
         assert found.transactions.height == 9
         assert page(connection, "", use(SUMMER), 9) == ["c0", "c1", "c2"]
         connection.close()
-        assert migrate(url, "base") == ("0011", "base")
+        assert migrate_database(url, "base") == ("0012", "base")
 
 
 def test_loading_again_changes_nothing_and_a_changed_row_is_replaced(
@@ -225,8 +238,8 @@ def test_consents_of_a_store_go_with_its_facts_and_back(
         ("loaded c2/2026-01-01", AGREED.expires.day)
     ]
     assert back.limited(use(SUMMER)) == {"c0": {"transactions"}, "c1": NOTHING}
-    assert migrate(database, "0002") == ("0011", "0002")
-    assert migrate(database) == ("0002", "0011")
+    assert migrate_database(database, "0002") == ("0012", "0002")
+    assert migrate_database(database) == ("0002", "0012")
     connection = connect_columns(database)
     assert consents(connection, ["c0"])[0].expires is None
     connection.close()

@@ -13,8 +13,8 @@ from tests.database import DATE, TOKEN, client, pool_of, put, reader
 from tests.serving import connect, post, served, status
 from tests.waiting import wait_until
 
-from tuppence.adapters.postgres.migrating import migrate
 from tuppence.adapters.postgres.pool import Pool
+from tuppence.bootstrap.database import migrate_database
 from tuppence.errors import UserError
 from tuppence.services.access import digest
 from tuppence.services.sql_relay import RelayLimits, relay_app
@@ -23,7 +23,7 @@ FACTS = {"as_of": "2026-06-30", "customers": ["ann"]}
 
 
 def filled(url: str) -> None:
-    migrate(url)
+    migrate_database(url)
     put(url, bank([{"booking date": day("2026-06-01"), "amount": -100}]))
 
 
@@ -168,7 +168,7 @@ def test_a_caller_who_disconnects_releases_the_connection(database: str) -> None
 
 
 def test_callers_that_disconnect_release_their_connections(database: str) -> None:
-    """Twenty times as many callers as connections vanish in the middle of a large answer."""
+    """Ten times as many callers as connections vanish in the middle of a large answer."""
     rows = [{"booking date": day("2026-06-01"), "amount": -n} for n in range(60_000)]
     put(database, bank(rows))
     pool = pool_of(reader(database), 2, PATIENCE)
@@ -177,7 +177,7 @@ def test_callers_that_disconnect_release_their_connections(database: str) -> Non
     )
     asked = post("/v1/facts", FACTS, "Authorization: Bearer secret")
     with served(app) as port:
-        for _ in range(40):
+        for _ in range(20):
             with connect(port) as caller:
                 caller.sendall(asked)
                 assert status(caller) == 200

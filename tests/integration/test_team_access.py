@@ -36,14 +36,26 @@ def clock() -> list[int]:
     return [NOW]
 
 
+@pytest.fixture(scope="module")
+def with_people(new_template: Callable[[str], str]) -> str:
+    """Return the name of a database with two people: it takes long to hash passwords."""
+    url = new_template("access")
+    put_person(url, "ann", "Ann", PASSWORD, ["author"])
+    put_person(url, "sue", "Sue", PASSWORD, ["support"])
+    return "access"
+
+
+@pytest.fixture
+def database(new_database: Callable[[str], str], with_people: str) -> str:
+    return new_database(with_people)
+
+
 @pytest.fixture
 def made(
-    store: Path, database: str, login: Callable[..., str], clock: list[int], tmp_path: Path
+    store: Path, login: Callable[..., str], clock: list[int], tmp_path: Path
 ) -> Iterator[Callable[..., Starlette]]:
     """Yield a function that composes the console of a team, which runs until the test ends."""
     url = login("console", "service")
-    put_person(database, "ann", "Ann", PASSWORD, ["author"])
-    put_person(database, "sue", "Sue", PASSWORD, ["support"])
     (tmp_path / "secret").write_text("s")
 
     with contextlib.ExitStack() as running:

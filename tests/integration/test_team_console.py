@@ -57,13 +57,23 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def console(
-    made: Path, tmp_path: Path, database: str, login: Callable[..., str]
-) -> Iterator[Served]:
-    url = login("console", "service")
+@pytest.fixture(scope="module")
+def with_people(new_template: Callable[[str], str]) -> str:
+    """Return the name of a database with all people: it takes long to hash passwords."""
+    url = new_template("team_console")
     for name, roles in PEOPLE.items():
-        put_person(database, name, name.capitalize(), PASSWORD, roles)
+        put_person(url, name, name.capitalize(), PASSWORD, roles)
+    return "team_console"
+
+
+@pytest.fixture
+def database(new_database: Callable[[str], str], with_people: str) -> str:
+    return new_database(with_people)
+
+
+@pytest.fixture
+def console(made: Path, tmp_path: Path, login: Callable[..., str]) -> Iterator[Served]:
+    url = login("console", "service")
     definitions = Definitions(url)
     by, other = (Person(LOCAL_ISSUER, name, name, frozenset()) for name in ("zoe", "zak"))
     for rule in ("bank_fees", "week_in_review"):

@@ -2,21 +2,19 @@
 
 import datetime
 import json
-import os
 import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 from zoneinfo import ZoneInfo
 
 import pytest
 import typer
-from local.cloud import STACKS, synthesise
-from local.servers import MissingError
+from local.cloud import STACKS
 from tests.building import ROOT
+from tests.written import write
 
 from tuppence.adapters.aws.person_table import INDEX
 from tuppence.capacity import cost, feed_cost
@@ -28,40 +26,6 @@ ENVIRONMENTS = ("dev", "prod")
 Resources = dict[str, dict[str, Any]]
 KEEPING = (*("Query", "GetItem", "BatchGetItem", "PutItem", "DeleteItem", "ConditionCheckItem"),)
 """Operations on a table that keep feeds in it."""
-
-
-WRITING = """
-import dataclasses, sys, infra.app as app
-dev = app.ENVIRONMENTS["dev"]
-traced = dataclasses.replace(dev, collector="http://10.0.0.9:4318")
-for name, folder in zip(sys.argv[1::2], sys.argv[2::2]):
-    app.ENVIRONMENTS = {**app.ENVIRONMENTS, "dev": traced if folder.endswith("traced") else dev}
-    app.main(name, folder)
-"""
-"""A program that writes the templates of several environments; loading CDK takes longest."""
-
-
-WRITTEN = {"dev": "dev", "prod": "prod", "traced": "dev", "delivery": "owner/name"}
-"""Folders of templates, and what infra.app is asked for."""
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return the folders of templates by their names."""
-    folder = tmp_path_factory.mktemp("templates")
-    try:
-        write(folder, *WRITTEN)
-    except MissingError as error:
-        pytest.skip(str(error))
-    return {name: folder / name for name in WRITTEN}
-
-
-def write(folder: Path, *names: str) -> None:
-    """Write templates whose alarms two people get; it fails if a rule of cdk-nag is broken."""
-    context = json.dumps({"alarms": "you@example.org,others@example.org"})
-    words = [word for name in names for word in (WRITTEN[name], folder / name)]
-    with mock.patch.dict(os.environ, {"CDK_CONTEXT_JSON": context}):
-        synthesise("-c", WRITING, *words)
 
 
 @pytest.fixture(params=ENVIRONMENTS)

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuppence.bootstrap.extras import extra
-from tuppence.bootstrap.local import StoreFolder, open_store, tokens_of_services
+from tuppence.bootstrap.service_stores import tokens_of_services
+from tuppence.bootstrap.store import StoreFolder, open_store
 from tuppence.facts.consent import Use
 
 if TYPE_CHECKING:

@@ -7,17 +7,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuppence.bootstrap.database import open_definitions
+from tuppence.bootstrap.engines import running_engines
 from tuppence.bootstrap.extras import extra
 from tuppence.bootstrap.feeds import customers_of, store_feeds
 from tuppence.bootstrap.learning import learning_of_store
-from tuppence.bootstrap.local import (
-    StoreFolder,
-    open_definitions,
-    open_store,
-    personal_folder,
-    ruleset_store,
-    running_engines,
-)
+from tuppence.bootstrap.personal import personal_folder
+from tuppence.bootstrap.service_stores import ruleset_store
+from tuppence.bootstrap.store import StoreFolder, open_store
 from tuppence.capacity.cost import task_hour
 from tuppence.capacity.environments import ENGINE_TASK, ENVIRONMENTS
 from tuppence.capacity.tables import read_prices

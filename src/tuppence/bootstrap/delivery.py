@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tuppence.adapters.channels.mail import Mail
 from tuppence.adapters.channels.settings import ChannelSettings, read_channels
+from tuppence.bootstrap.database import fact_database
 from tuppence.bootstrap.extras import extra
-from tuppence.bootstrap.local import (
-    fact_database,
-    model_store,
-    open_store,
-    result_store,
-    ruleset_store,
-)
+from tuppence.bootstrap.service_stores import model_store, result_store, ruleset_store
+from tuppence.bootstrap.store import open_store
 from tuppence.bootstrap.store_feed import feed_policy
 from tuppence.feed.news import ChannelRule
 from tuppence.feed.policy import Policy

@@ -5,15 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuppence.bootstrap.database import fact_database
 from tuppence.bootstrap.extras import extra
-from tuppence.bootstrap.local import (
-    StoreFolder,
-    fact_database,
-    model_store,
-    open_store,
-    result_store,
-    ruleset_store,
-)
+from tuppence.bootstrap.service_stores import model_store, result_store, ruleset_store
+from tuppence.bootstrap.store import StoreFolder, open_store
 from tuppence.bootstrap.store_feed import feed_policy
 from tuppence.feed.items import DAY
 from tuppence.feel.values import Date

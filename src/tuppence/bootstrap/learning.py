@@ -4,8 +4,10 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
+from tuppence.bootstrap.database import fact_database
 from tuppence.bootstrap.extras import extra
-from tuppence.bootstrap.local import StoreFolder, fact_database, feeds_of_services, model_store
+from tuppence.bootstrap.service_stores import feeds_of_services, model_store
+from tuppence.bootstrap.store import StoreFolder
 from tuppence.relevance.fitting import WINDOW
 from tuppence.usecases.learn_order import LogColumns, read_log, renew_models
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuppence.bootstrap.extras import extra
-from tuppence.bootstrap.local import result_store, ruleset_store
+from tuppence.bootstrap.service_stores import result_store, ruleset_store
 from tuppence.feel.values import Date
 
 if TYPE_CHECKING:
@@ -123,3 +123,11 @@ def _metrics_logged(service: "Starlette") -> Iterator[None]:
     finally:
         over.set()
         writer.join()
+
+
+def add_caller(name: str, callers: Path) -> str:
+    """Return a new token for a caller, and add its digest to the file of callers."""
+    with extra("engine"):
+        from tuppence.services.access import add_caller  # noqa: PLC0415
+
+    return add_caller(name, callers)

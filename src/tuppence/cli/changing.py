@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.store import open_store
 from tuppence.cli.output import echo
 
 if TYPE_CHECKING:
-    from tuppence.bootstrap.local import StoreFolder
+    from tuppence.bootstrap.store import StoreFolder
 
 
 def hold(ctx: typer.Context, path: Path) -> "StoreFolder":

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.store import open_store
 from tuppence.cli.changing import hold
 from tuppence.cli.output import (
     Customer,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tuppence.bootstrap.console import put_person, remove_person
-from tuppence.bootstrap.local import call_convert, make_login, migrate_database, retain_feeds
+from tuppence.bootstrap.database import call_convert, make_login, migrate_database, retain_feeds
 from tuppence.cli.output import Database, echo, today
 from tuppence.structured import read_secret
 

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from tuppence.bootstrap.local import open_definitions
+from tuppence.bootstrap.database import open_definitions
 from tuppence.cli.output import (
     Database,
     Format,
+    RuleName,
     console,
     current_date,
     echo,
@@ -116,14 +117,7 @@ def register(program: typer.Typer) -> None:
 
     @app.command(epilog="Example: `tuppence definitions history bank_fees`")
     def history(
-        rule: Annotated[
-            str,
-            typer.Argument(
-                help="Identifier of the rule.",
-                show_default=False,
-                callback=only_identifiers("rule"),
-            ),
-        ],
+        rule: RuleName,
         database: Database,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
     ) -> None:

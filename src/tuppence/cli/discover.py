@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.store import open_store
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Purposes,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tuppence import logs
-from tuppence.bootstrap.local import dispatching
+from tuppence.bootstrap.engines import dispatching
 from tuppence.bootstrap.tracing import begin_tracing
 from tuppence.cli.output import (
     Format,

@@ -19,7 +19,7 @@ from tuppence.bankdata.enrichment.corrections import (
     correction_for,
 )
 from tuppence.bankdata.enrichment.enricher import Enricher, Evidence
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.store import open_store
 from tuppence.cards import masked
 from tuppence.cli.changing import hold
 from tuppence.cli.output import (

@@ -14,10 +14,10 @@ from tuppence.cli.output import (
     Customer,
     Format,
     Purposes,
+    RuleName,
     StoreOrAddress,
     console,
     current_date,
-    only_identifiers,
     print_json,
     table,
 )
@@ -38,14 +38,7 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: `tuppence explain C0000007 bank_fees --store demo`")
     def explain(
         customer: Customer,
-        rule: Annotated[
-            str,
-            typer.Argument(
-                help="Identifier of the rule.",
-                show_default=False,
-                callback=only_identifiers("rule"),
-            ),
-        ],
+        rule: RuleName,
         store: StoreOrAddress,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from tuppence.bootstrap.local import open_fleet
+from tuppence.bootstrap.fleet import open_fleet
 from tuppence.cli.output import (
     Format,
     console,

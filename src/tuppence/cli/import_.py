@@ -10,7 +10,8 @@ import typer
 from tuppence.bankdata.banks import shipped_banks
 from tuppence.bankdata.categories import ACCOUNT_TYPES
 from tuppence.bankdata.mapping import ACCOUNT_TYPE, OPENING_BALANCE, nearest, read_mapping
-from tuppence.bootstrap.local import import_dependencies, open_store, proposal_dependencies
+from tuppence.bootstrap.imports import import_dependencies, proposal_dependencies
+from tuppence.bootstrap.store import open_store
 from tuppence.cli.changing import waiting
 from tuppence.cli.import_documents import register_documents
 from tuppence.cli.import_history import register_history

@@ -9,7 +9,8 @@ import typer
 from tuppence.bankdata import berlin_group, camt, mt940, ofx, open_banking, plaid, qif
 from tuppence.bankdata.documents import read_documents
 from tuppence.bankdata.exports import Decode, FileDefaults, read_exports
-from tuppence.bootstrap.local import import_dependencies, open_store, proposal_dependencies
+from tuppence.bootstrap.imports import import_dependencies, proposal_dependencies
+from tuppence.bootstrap.store import open_store
 from tuppence.cli.changing import waiting
 from tuppence.cli.imported import (
     Today,

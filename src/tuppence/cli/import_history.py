@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from tuppence.bootstrap.local import import_dependencies, open_store
+from tuppence.bootstrap.imports import import_dependencies
+from tuppence.bootstrap.store import open_store
 from tuppence.cli.changing import hold
 from tuppence.cli.output import Format, Store, console, echo, print_json, table, today
 from tuppence.feel.values import Date

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from tuppence.bootstrap.address import is_address, store_at
-from tuppence.bootstrap.local import fact_database, open_store
+from tuppence.bootstrap.database import fact_database
+from tuppence.bootstrap.store import open_store
 from tuppence.cli.changing import waiting
 from tuppence.cli.output import Store, date_option, echo, progress, track
 from tuppence.errors import UserError

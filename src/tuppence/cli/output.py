@@ -80,6 +80,12 @@ Customer = Annotated[
         callback=only_identifiers("customer"),
     ),
 ]
+RuleName = Annotated[
+    str,
+    typer.Argument(
+        help="Identifier of the rule.", show_default=False, callback=only_identifiers("rule")
+    ),
+]
 FeedPolicy = Annotated[
     Path | None,
     typer.Option(

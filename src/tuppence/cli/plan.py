@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.store import open_store
 from tuppence.cli.output import Format, console, date_option, print_json, table
 from tuppence.facts.schema import Schema
 from tuppence.plan.columns import ColumnPlan

@@ -8,16 +8,16 @@ from typing import Annotated, NamedTuple
 import typer
 
 from tuppence.bootstrap.address import erasable_address, is_address, personal_address
+from tuppence.bootstrap.database import fact_database
 from tuppence.bootstrap.learning import learning_of_services, renew_models_of
-from tuppence.bootstrap.local import (
-    fact_database,
+from tuppence.bootstrap.personal import personal_folder
+from tuppence.bootstrap.service_stores import (
     feeds_of_services,
-    open_store,
-    personal_folder,
     results_of_services,
     ruleset_store,
     tokens_of_services,
 )
+from tuppence.bootstrap.store import open_store
 from tuppence.cli.changing import hold
 from tuppence.cli.output import echo, print_json
 from tuppence.errors import UserError

@@ -6,16 +6,17 @@ from typing import Annotated
 
 import typer
 
-from tuppence.bootstrap.local import open_store, ruleset_store
+from tuppence.bootstrap.service_stores import ruleset_store
+from tuppence.bootstrap.store import open_store
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,
     Purposes,
+    RuleName,
     Store,
     current_date,
     echo,
     make_private,
-    only_identifiers,
 )
 from tuppence.errors import UserError
 from tuppence.usecases.prove_result import MAX_BYTES, digest_of, prove_result, verify_proof
@@ -29,14 +30,7 @@ def register(app: typer.Typer) -> None:
     )
     def prove(
         customer: Customer,
-        rule: Annotated[
-            str,
-            typer.Argument(
-                help="Identifier of the rule.",
-                show_default=False,
-                callback=only_identifiers("rule"),
-            ),
-        ],
+        rule: RuleName,
         store: Store,
         out: Annotated[Path, typer.Option(help="The file to write.", show_default=False)],
         purposes: Purposes = DEFAULT_PURPOSES,

@@ -11,7 +11,9 @@ from typing import Annotated, Final
 import typer
 
 from tuppence import logs
-from tuppence.bootstrap.local import open_definitions, ruleset_store, running_engines
+from tuppence.bootstrap.database import open_definitions
+from tuppence.bootstrap.engines import running_engines
+from tuppence.bootstrap.service_stores import ruleset_store
 from tuppence.cli.output import (
     Database,
     Format,

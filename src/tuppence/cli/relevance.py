@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from tuppence.bootstrap.learning import Learning, learning_of_services, learning_of_store
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.store import open_store
 from tuppence.bootstrap.store_feed import feed_policy, ordered_feed
 from tuppence.cli.changing import hold
 from tuppence.cli.output import (

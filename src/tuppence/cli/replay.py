@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from tuppence.bootstrap.local import StoreFolder, open_store
+from tuppence.bootstrap.store import StoreFolder, open_store
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Format,

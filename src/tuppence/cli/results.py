@@ -14,7 +14,7 @@ import msgspec
 import typer
 
 from tuppence.bootstrap.address import is_address, store_at
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.store import open_store
 from tuppence.cli.output import StoreOrAddress, console, make_private, only_identifiers, table
 from tuppence.errors import UserError
 from tuppence.feel import evaluate, feel_literal

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tuppence.bootstrap.address import open_any_store
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.store import open_store
 from tuppence.cli import publish
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,

@@ -3,13 +3,15 @@
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuppence.bootstrap.address import is_address, night_at_address, store_at
-from tuppence.bootstrap.local import StoreFolder, night_dependencies
+from tuppence.bootstrap.nights import night_dependencies
+from tuppence.bootstrap.store import StoreFolder
 from tuppence.cli.changing import hold
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
@@ -64,7 +66,8 @@ def register(app: typer.Typer) -> None:
             typer.Option(
                 min=1,
                 max=256,
-                help="Number of threads, and of processes for rules that do not fit columns.",
+                help="Number of threads, and of processes that evaluate rules which do not fit "
+                "columns, if many customers have them.",
             ),
         ] = os.cpu_count() or 1,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
@@ -106,19 +109,24 @@ def register(app: typer.Typer) -> None:
                 echo(show(problem) + "\n", err=True)
         _tell_removed(opened, ruleset, yes=yes)
         began = time.monotonic()
-        renew_census(opened, ruleset, use)
         with progress() as bar:
-            task = bar.add_task(
-                "customers",
-                total=sum(count for _, count in facts.partitions()),
-                unit="evaluations",
-                per_step=len(ruleset.rules),
-            )
 
-            def advance(tally: Tally) -> None:
-                bar.advance(task, tally.customers)
+            def begin_census(people: int) -> Callable[[int], None]:
+                compared = bar.add_task("census of customers", total=people, unit="customers")
+                return lambda count: bar.advance(compared, count)
 
             try:
+                renew_census(opened, ruleset, use, processes, begin_census)
+                task = bar.add_task(
+                    "customers",
+                    total=sum(count for _, count in facts.partitions()),
+                    unit="evaluations",
+                    per_step=len(ruleset.rules),
+                )
+
+                def advance(tally: Tally) -> None:
+                    bar.advance(task, tally.customers)
+
                 if isinstance(opened, StoreFolder):
                     night = night_dependencies(opened, use)
                     outcome = run_night(night, ruleset, date, processes, advance, current_time)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from tuppence.bootstrap.local import add_caller
 from tuppence.bootstrap.services import (
+    add_caller,
     read_tls,
     relay_service,
     rules_engine_service,

@@ -2,7 +2,7 @@
 
 import typer
 
-from tuppence.bootstrap.local import check_store, upgrade_store
+from tuppence.bootstrap.store import check_store, upgrade_store
 from tuppence.cli.changing import hold
 from tuppence.cli.output import Store, console, echo, table, track
 from tuppence.errors import UserError

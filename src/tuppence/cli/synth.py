@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tuppence.bankdata.synthetic import population
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.store import open_store
 from tuppence.cli.changing import waiting
 from tuppence.cli.output import Store, console, date_option, progress
 from tuppence.errors import UserError

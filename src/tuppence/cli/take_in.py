@@ -5,7 +5,10 @@ from typing import Annotated
 import typer
 
 from tuppence.bankdata.mapping import read_mapping
-from tuppence.bootstrap.local import fact_database, import_dependencies, open_inbox, open_store
+from tuppence.bootstrap.database import fact_database
+from tuppence.bootstrap.fleet import open_inbox
+from tuppence.bootstrap.imports import import_dependencies
+from tuppence.bootstrap.store import open_store
 from tuppence.cards import masked
 from tuppence.cli.changing import waiting
 from tuppence.cli.output import Store, date_option, echo, today

@@ -5,13 +5,22 @@ Python.
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from tuppence.compiled import loop
 from tuppence.derived.groups import PURCHASE, bits_of_types
 from tuppence.derived.standouts import TOO_LARGE, noticeable_differences
-from tuppence.facts.batch import NULL_BOOLEAN, NULL_DATE, NULL_MONEY, Array, Column, FactBatch
+from tuppence.facts.batch import (
+    NULL_BOOLEAN,
+    NULL_DATE,
+    NULL_MONEY,
+    Array,
+    Column,
+    FactBatch,
+    read_only,
+)
 from tuppence.facts.census import AGES, COMPARED, INCOMES, OWN_INCOME, Census, cohort_name
 from tuppence.facts.schema import FieldType
 from tuppence.feel.values import Date, civil
@@ -42,42 +51,61 @@ class Spending(NamedTuple):
     sums: Array
 
 
+class _Columns(NamedTuple):
+    """The columns of transactions that are added up."""
+
+    days: Any
+    amounts: Any
+    own: Any
+    refunded: Any
+    categories: Any
+    types: Any
+
+
 def spending(batch: FactBatch, as_of: Date) -> Spending:
-    """Return the cohorts and the purchases of customers, in transactions booked until a date.
-
-    Sums are exact: they are of whole numbers, and far below 2**53.
-    """
+    """Return the cohorts and the purchases of customers, in transactions booked until a date."""
     table, many = batch.transactions, len(batch)
-    columns = table.columns
-    amount, own = columns["amount"].values, columns["own transfer"].values
-    days_ago = as_of.day - columns["booking date"].values.astype(np.int64)
-    place = _places(columns["category"])[columns["category"].values]
-    counts = (own != 1) & (np.abs(amount) < TOO_LARGE) & (days_ago >= 0)
-    bits = bits_of_types(columns["type"])[columns["type"].values]
-    owner = np.repeat(np.arange(many), table.row_counts)
-
-    bought = counts & (amount < 0) & (bits & PURCHASE != 0) & (days_ago < 2 * WINDOW)
-    bought &= (place >= 0) & (place < len(COMPARED))
-    sizes = np.maximum(-amount[bought] - np.maximum(columns["refunded"].values[bought], 0), 0)
-    keys = (owner[bought] * len(COMPARED) + place[bought]) * 2 + days_ago[bought] // WINDOW
-    sums = np.bincount(keys, sizes, many * len(COMPARED) * 2).astype(np.int64)
-
-    earned = counts & (amount > 0) & (days_ago < _YEAR) & (place == len(COMPARED))
-    incomes = np.bincount(owner[earned], amount[earned], many).astype(np.int64)
+    names = ("booking date", "amount", "own transfer", "refunded", "category", "type")
+    columns = _Columns._make(read_only(table.columns[name].values) for name in names)
+    places = read_only(_places(table.columns["category"]))
+    bits = read_only(bits_of_types(table.columns["type"]))
+    sums = np.zeros((many, len(COMPARED), 2), np.int64)
+    incomes = np.zeros(many, np.int64)
+    _add_up(read_only(table.offsets), columns, places, bits, as_of.day, sums, incomes)
     noticeable = noticeable_differences(batch)
     born = batch.customers["birth year"].values
     age = civil(as_of.day)[0] - np.where(born == NULL_MONEY, 0, born)
     first = np.full(many, as_of.day, np.int64)
     has_any = table.row_counts > 0
-    first[has_any] = columns["booking date"].values[table.offsets[:-1][has_any]]
+    first[has_any] = columns.days[table.offsets[:-1][has_any]]
     known = (first <= as_of.day - _YEAR) & (incomes > 0) & (noticeable >= 0)
     known &= (born != NULL_MONEY) & (age >= 0) & (age <= _OLDEST)
     bounds = 12 * np.array(INCOMES) * noticeable[:, None]
     return Spending(
         np.where(known, np.searchsorted(AGES, age, side="right"), -1),
         (incomes[:, None] >= bounds).sum(axis=1),
-        sums.reshape(many, len(COMPARED), 2),
+        sums,
     )
+
+
+@loop
+def _add_up(
+    offsets: Any, rows: _Columns, places: Any, bits: Any, as_of: int, sums: Any, incomes: Any
+) -> None:
+    """Add purchases and income, which count until a date, to the sums of each customer."""
+    compared = sums.shape[1]
+    for customer in range(len(offsets) - 1):
+        for row in range(offsets[customer], offsets[customer + 1]):
+            ago, amount = as_of - np.int64(rows.days[row]), rows.amounts[row]
+            if ago < 0 or rows.own[row] == 1 or amount <= -TOO_LARGE or amount >= TOO_LARGE:
+                continue
+            place = places[rows.categories[row]]
+            if amount > 0:
+                if place == compared and ago < _YEAR:
+                    incomes[customer] += amount
+            elif 0 <= place < compared and ago < 2 * WINDOW and bits[rows.types[row]] & PURCHASE:
+                size = -amount - max(rows.refunded[row], 0)
+                sums[customer, place, ago // WINDOW] += max(size, 0)
 
 
 def among_peers(batch: FactBatch, as_of: Date) -> Mapping[str, Column]:

@@ -51,7 +51,7 @@ Array = npt.NDArray[Any]
 CHUNK: Final = 2_048
 """Number of customers whose features are gathered before the program runs; they fit into a large
 cache."""
-MAX_INTERPRETED: Final = 100
+MAX_INTERPRETED: Final = 2_000
 """Maximum number of pairs of a batch that are interpreted here, where other processes could."""
 
 Pair = tuple[int, int]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tuppence.bootstrap.nights import NightDependencies, night_dependencies
+from tuppence.bootstrap.part_functions import NightDependencies, night_dependencies
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES, Use
 from tuppence.feel.values import Date, parse_date

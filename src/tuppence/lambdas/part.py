@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tuppence.bootstrap.nights import part_of_night
+from tuppence.bootstrap.part_functions import part_of_night
 from tuppence.errors import UserError
 from tuppence.lambdas.logs import function_logger
 from tuppence.lambdas.traces import traced

@@ -33,6 +33,7 @@ Work = Callable[[Sequence[WorkItem]], Iterator[tuple[WorkItem, Tally]]]
 Clock = Callable[[], int | None]
 """Returns the time, in milliseconds since 1970-01-01; None if runs are not timed."""
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 
 def no_clock() -> None:
@@ -176,10 +177,10 @@ def begin_run(record: RunRecord, ledger: RunRecords) -> bool:
 
 
 def in_order(
-    items: Iterable[WorkItem], submit: Callable[[WorkItem], "Future[T]"], workers: int
-) -> Iterator[tuple[WorkItem, T]]:
+    items: Iterable[Item], submit: Callable[[Item], "Future[T]"], workers: int
+) -> Iterator[tuple[Item, T]]:
     """Yield items with their outcomes in order; only a few are in progress, to bound memory."""
-    pending: deque[tuple[WorkItem, Future[T]]] = deque()
+    pending: deque[tuple[Item, Future[T]]] = deque()
     try:
         for item in items:
             pending.append((item, submit(item)))

@@ -4,7 +4,9 @@ A figure is in it only if it would be the same whichever `FEW` people joined or 
 is about. So nobody can learn about a person from it, or from two of them before and after a change.
 """
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -23,6 +25,7 @@ from tuppence.facts.schema import AMONG_PEERS
 from tuppence.feel.values import Date, civil, days_from_civil
 from tuppence.plan.plan import PlannedRule
 from tuppence.rules.ruleset import Ruleset
+from tuppence.usecases.run import in_order
 
 Array = npt.NDArray[Any]
 
@@ -30,6 +33,8 @@ LEAST: Final = 50
 """Minimum number of people whom a figure is about."""
 FEW: Final = 5
 """Number of people whose joining or leaving changes no figure."""
+MOST: Final = 200_000
+"""Number of people of the partitions after which no other partition is counted."""
 _STEPS: Final = (100, 125, 160, 200, 250, 315, 400, 500, 630, 800)
 """Figures between 100 and 1,000; others are these times a power of ten (Renard's series)."""
 ROUND: Final = np.array([step * 10**power for power in range(8) for step in _STEPS], np.int64)
@@ -54,15 +59,25 @@ class CensusStore(Protocol):
         ...
 
 
-class _Prices(NamedTuple):
-    """Fixed prices that people of a batch pay, a row for each payee of each."""
+class _Counted(NamedTuple):
+    """Figures of a batch.
 
-    currency: list[str]
-    payee: list[str]
-    rise: list[int]
+    Attributes:
+        spent: Purchases of the people of each cohort, by person and category of `COMPARED`.
+        prices: Fixed prices, a row for each payee of each person.
+    """
+
+    spent: Mapping[str, Array]
+    prices: pl.DataFrame
 
 
-def renew_census(store: CensusStore, ruleset: Ruleset, use: Use) -> bool:
+def renew_census(
+    store: CensusStore,
+    ruleset: Ruleset,
+    use: Use,
+    threads: int = 1,
+    begin: Callable[[int], Callable[[int], None]] = lambda _: lambda _: None,
+) -> bool:
     """Take a census if rules read one and the store has none of the month.
 
     Within a month it stays the same, whatever is imported. A night of an earlier month takes none:
@@ -72,6 +87,9 @@ def renew_census(store: CensusStore, ruleset: Ruleset, use: Use) -> bool:
         store: The store.
         ruleset: The rules of the night.
         use: The use of facts that consents must allow; its day is that of the night.
+        threads: Number of threads that count.
+        begin: Called with the number of people if a census is taken; what it returns is called with
+            the number of people who were counted since.
 
     Returns:
         Whether one was taken.
@@ -84,33 +102,61 @@ def renew_census(store: CensusStore, ruleset: Ruleset, use: Use) -> bool:
         return False
     if not any(_reads_census(PlannedRule(one, as_of)) for one in ruleset.rules):
         return False
-    store.keep_census(take_census(store.permitted_facts(use), first))
+    facts = store.permitted_facts(use)
+    parts = _drawn(facts.partitions(), first)
+    advance = begin(sum(count for _, count in parts))
+    store.keep_census(take_census(facts, first, threads, advance))
     return True
 
 
-def take_census(facts: PermittedFacts, first: Date) -> Census:
+def take_census(
+    facts: PermittedFacts,
+    first: Date,
+    threads: int = 1,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Census:
     """Return the figures as of the day before the first of a month.
 
     Args:
         facts: The facts; people whose consents allow nothing have none.
         first: The first of the month.
+        threads: Number of threads that count.
+        advance: Called with the number of people of each partition that was counted.
     """
     last = Date(first.day - 1)
     cohorts: dict[str, list[Array]] = {}
     prices: list[pl.DataFrame] = []
-    for partition, _ in facts.partitions():
-        batch = facts.read(partition, OF_STREAMS | OF_PEERS)
-        found = spending(batch, last)
-        currency = batch.customers["currency"]
-        keys = np.stack([currency.values, found.age, found.income])[:, found.age >= 0]
-        sums = found.sums[found.age >= 0, :, 0]
-        for code, age, income in np.unique(keys, axis=1).T.tolist():
-            own = (keys == np.array([[code], [age], [income]])).all(axis=0)
-            name = cohort_name(str(currency.dictionary[code]), age, income)
-            cohorts.setdefault(name, []).append(sums[own])
-        prices.append(_fixed_prices(batch, last))
+
+    def count(part: tuple[str, int]) -> _Counted:
+        batch = facts.read(part[0], OF_STREAMS | OF_PEERS)
+        return _Counted(_by_cohort(batch, last), _fixed_prices(batch, last))
+
+    with ThreadPoolExecutor(threads) as pool:
+        parts = _drawn(facts.partitions(), first)
+        for (_, people), found in in_order(parts, lambda one: pool.submit(count, one), threads):
+            prices.append(found.prices)
+            for name, sums in found.spent.items():
+                cohorts.setdefault(name, []).append(sums)
+            advance(people)
     usual = {name: _usual(np.concatenate(parts)) for name, parts in sorted(cohorts.items())}
     return Census(first.day, {name: one for name, one in usual.items() if one}, _rises(prices))
+
+
+def _drawn(parts: Sequence[tuple[str, int]], first: Date) -> list[tuple[str, int]]:
+    """Return the partitions that a census counts: all, or as many as have `MOST` people.
+
+    Which ones follows from a hash of their names and the month, and from nothing about people.
+    """
+
+    def key(part: tuple[str, int]) -> bytes:
+        return hashlib.sha256(f"{first} {part[0]}".encode()).digest()
+
+    drawn: list[tuple[str, int]] = []
+    for part in sorted(parts, key=key):
+        if sum(count for _, count in drawn) >= MOST:
+            break
+        drawn.append(part)
+    return drawn
 
 
 def stable_median(values: Array) -> int | None:
@@ -128,6 +174,19 @@ def stable_median(values: Array) -> int | None:
     if low <= 0 or places[0] != places[1] or places[1] == len(ROUND):
         return None
     return int(ROUND[places[0]])
+
+
+def _by_cohort(batch: FactBatch, last: Date) -> Mapping[str, Array]:
+    """Return the purchases of the people of each cohort, by person and category."""
+    found = spending(batch, last)
+    currency = batch.customers["currency"]
+    keys = np.stack([currency.values, found.age, found.income])[:, found.age >= 0]
+    sums = found.sums[found.age >= 0, :, 0]
+    spent: dict[str, Array] = {}
+    for code, age, income in np.unique(keys, axis=1).T.tolist():
+        own = (keys == np.array([[code], [age], [income]])).all(axis=0)
+        spent[cohort_name(str(currency.dictionary[code]), age, income)] = sums[own]
+    return spent
 
 
 def _usual(sums: Array) -> dict[str, int]:

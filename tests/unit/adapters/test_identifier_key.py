@@ -13,7 +13,7 @@ from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.identifier_key import identifier_key
 from tuppence.adapters.embedded.layout import IDENTIFIER_KEY
 from tuppence.adapters.embedded.rejects import Rejects
-from tuppence.bootstrap.local import open_store
+from tuppence.bootstrap.store import open_store
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSE, SCOPE, Consent
 

@@ -14,7 +14,9 @@ from tests.building import bank
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.locking import MAX_READS, StoreChangedError, consistent, locked
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.bootstrap.local import dispatching, open_store, result_store
+from tuppence.bootstrap.engines import dispatching
+from tuppence.bootstrap.service_stores import result_store
+from tuppence.bootstrap.store import open_store
 from tuppence.errors import UserError
 
 HOLD = """

@@ -9,7 +9,7 @@ from tests.building import TODAY, bank, rule
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.people import StorePeople
 from tuppence.adapters.embedded.store_folder import StoreFolder
-from tuppence.bootstrap.local import night_dependencies
+from tuppence.bootstrap.nights import night_dependencies
 from tuppence.bootstrap.store_feed import read_feed
 from tuppence.errors import UserError
 from tuppence.facts.consent import PURPOSES, Use

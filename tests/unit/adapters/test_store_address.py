@@ -17,7 +17,7 @@ from tuppence.adapters.objects.nights import AddressPart
 from tuppence.adapters.objects.objects import Objects
 from tuppence.adapters.objects.store_address import StoreAddress
 from tuppence.bootstrap.address import night_at_address, store_at
-from tuppence.bootstrap.local import StoreFolder
+from tuppence.bootstrap.store import StoreFolder
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.census import Census

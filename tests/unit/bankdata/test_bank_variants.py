@@ -124,7 +124,7 @@ def every(step: int, variants: Variants, name: str) -> list[tuple[str, Variant]]
     return list(variants.items())[first::step]
 
 
-STEPS: Final = pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.long)])
+STEPS: Final = pytest.mark.parametrize("step", [8, pytest.param(1, marks=pytest.mark.long)])
 
 
 @STEPS

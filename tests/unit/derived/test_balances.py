@@ -98,7 +98,7 @@ def test_a_day_with_very_many_rows_has_the_balance_of_its_last_row() -> None:
 small = st.integers(-3, 3)
 
 
-@examples(100, 6_000)
+@examples(50, 6_000)
 @given(
     st.lists(
         st.lists(st.tuples(st.integers(1, 3), small, st.none() | small), max_size=8),

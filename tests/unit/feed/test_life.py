@@ -49,7 +49,7 @@ def states_after(found: Sequence[Candidate], done: Done) -> dict[ItemId, ItemSta
     return states
 
 
-@examples(50, 2_000)
+@examples(25, 2_000)
 @given(drawn_rules, drawn_results, policies, done_before)
 def test_what_no_longer_qualifies_is_gone_whatever_was_done(
     rules: Mapping[str, Rule], results: Mapping[str, Result], policy: Policy, done: Done
@@ -64,7 +64,7 @@ def test_what_no_longer_qualifies_is_gone_whatever_was_done(
     assert not {one.rule.id for one in found} & done.keys()
 
 
-@examples(50, 2_000)
+@examples(25, 2_000)
 @given(drawn_rules, drawn_results, policies, done_before, st.integers(0, 60))
 def test_what_has_expired_or_rests_is_not_shown_whatever_was_done(
     rules: Mapping[str, Rule],
@@ -85,7 +85,7 @@ def test_what_has_expired_or_rests_is_not_shown_whatever_was_done(
             assert 0 <= later.day - one.item.turn < one.rule.expires_after_days
 
 
-@examples(50, 2_000)
+@examples(25, 2_000)
 @given(drawn_rules, drawn_results, policies, st.sets(st.sampled_from(names)), st.booleans())
 def test_looking_at_a_feed_does_not_change_it_on_the_same_day(
     rules: Mapping[str, Rule],
@@ -102,7 +102,7 @@ def test_looking_at_a_feed_does_not_change_it_on_the_same_day(
     assert shown(again) == shown(found)
 
 
-@examples(50, 2_000)
+@examples(25, 2_000)
 @given(drawn_rules, drawn_results, policies, done_before)
 def test_whatever_is_held_back_gives_way_to_the_next(
     rules: Mapping[str, Rule], results: Mapping[str, Result], policy: Policy, done: Done
@@ -117,7 +117,7 @@ def test_whatever_is_held_back_gives_way_to_the_next(
     assert shown(choose(rest, rules, Reader(states), policy, MOMENT)) == shown(found)
 
 
-@examples(50, 2_000)
+@examples(25, 2_000)
 @given(
     drawn_rules,
     drawn_results,
@@ -143,7 +143,7 @@ def test_what_a_person_turned_off_is_not_shown_until_they_turn_it_on(
         assert not (is_off and one.place is not None)
 
 
-@examples(50, 2_000)
+@examples(25, 2_000)
 @given(st.lists(st.tuples(st.sampled_from(EventKind), st.integers(0, DAY)), min_size=1, max_size=5))
 def test_undoing_the_last_answer_brings_an_item_back_whatever_came_before(
     events: Sequence[tuple[EventKind, int]],

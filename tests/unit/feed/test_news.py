@@ -251,7 +251,7 @@ ZONES = st.sampled_from(
 )
 
 
-@examples(200, 5_000)
+@examples(60, 5_000)
 @given(st.integers(0, 40_000 * DAY), ZONES, st.tuples(TIMES, TIMES).filter(lambda t: t[0] != t[1]))
 def test_no_moment_after_quiet_hours_is_quiet(at: int, zone: str, hours: tuple[str, str]) -> None:
     quiet = QuietHours(*hours)
@@ -278,7 +278,7 @@ STEPS = st.lists(
 )
 
 
-@examples(200, 5_000)
+@examples(60, 5_000)
 @given(STEPS)
 def test_nobody_is_told_twice_whatever_happens(
     steps: Sequence[tuple[str, set[str], int]],

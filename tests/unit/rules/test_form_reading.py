@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.building import catalogue
+from tests.examples import examples
 
 from tuppence.facts.schema import Schema
 from tuppence.rules.checking import check_rule
@@ -67,9 +68,10 @@ def bare(text: str) -> str:
     return re.sub(r"[()\s]", "", text)
 
 
+@pytest.mark.hypothesis  # so that make test-long runs it, with more rows
 def test_rows_become_feel_and_rows_again_that_mean_the_same() -> None:
     chance = random.Random(1)  # noqa: S311 - repeated
-    for _ in range(150):
+    for _ in range(examples(60, 1_000).max_examples):
         given = msgspec.convert(criteria(chance), Criteria)
         text = feel_of_form(given, SCHEMA)
         found = criteria_in(text, SCHEMA)

@@ -65,7 +65,7 @@ pieces = st.one_of(
 )
 
 
-@examples(300, 20_000)
+@examples(100, 20_000)
 @given(st.lists(pieces, max_size=6).map("".join))
 def test_a_template_that_only_shows_values_is_filled_as_jinja_does(template: str) -> None:
     values = {**VALUES, "long": "x" * (MAX_OUTPUT + 1), "nothing": None}

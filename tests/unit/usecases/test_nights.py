@@ -7,7 +7,7 @@ from tests.building import some_rules
 
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.store_folder import StoreFolder
-from tuppence.bootstrap.local import night_dependencies
+from tuppence.bootstrap.nights import night_dependencies
 from tuppence.facts.consent import PURPOSES, Use
 from tuppence.feel.values import Date, parse_date
 from tuppence.results.result import State

@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.building import TODAY, bank, batch, ranked, rule
+from tests.building import TODAY, bank, batch, ranked, rule, together
 from tests.previews import NoRuns
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.store_folder import StoreFolder
-from tuppence.bootstrap.local import night_dependencies
+from tuppence.bootstrap.nights import night_dependencies
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.consent import PURPOSES, Use
@@ -119,12 +119,14 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> StoreFolder:
     random_ = random.Random(3)  # noqa: S311 - any amounts will do
     path = tmp_path_factory.mktemp("night") / "store"
     facts = FactStore.create(path, Schema())
+    parts = []
     for number in range(40):
         rows = [
             {"booking date": TODAY - n, "amount": -100 * random_.randrange(1, 40)}
             for n in range(random_.randrange(1, 6))
         ]
-        facts.append(bank(rows, f"c{number:02d}"), partition_size=15)
+        parts.append(bank(rows, f"c{number:02d}"))
+    facts.append(together(parts), partition_size=15)
     facts.compact()
     store = StoreFolder(path)
     evaluate(store, LIVE)

@@ -1,6 +1,6 @@
 """A census says nothing about a person, and finds what was planted for many."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from tuppence.facts.permitted import PermittedFacts
 from tuppence.facts.schema import Schema
 from tuppence.facts.source import LoadedFacts
 from tuppence.feel.values import Date
+from tuppence.usecases import take_census as taking
 from tuppence.usecases.take_census import (
     FEW,
     LEAST,
@@ -110,6 +111,35 @@ def test_a_census_has_what_fifty_people_and_five_more_have_in_common() -> None:
 def test_a_price_rose_for_many_if_it_rose_for_most() -> None:
     assert census_of(many(100, 55)).rises == {"GBP": {"Quickline": 800}}
     assert census_of(many(101, 55)).rises == {}
+
+
+def test_of_many_people_whole_partitions_are_drawn_by_month(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    people = many(60, 60)
+    batches = {f"p{number}": people for number in range(5)}
+    facts = PermittedFacts(LoadedFacts(Schema(), "digest", batches), {})
+    read: list[str] = []
+
+    def permitted(name: str, _: Collection[str]) -> FactBatch:
+        read.append(name)
+        return people
+
+    monkeypatch.setattr(facts, "read", permitted)
+    monkeypatch.setattr(taking, "MOST", 150)
+    counted: list[int] = []
+    census = take_census(facts, FIRST, threads=2, advance=counted.append)
+    assert census == census_of(people)
+    assert counted == [60, 60, 60]
+    drawn = set(read)
+    assert len(drawn) == len(read) == 3
+    months = set[frozenset[str]]()
+    for month in range(1, 7):
+        read.clear()
+        take_census(facts, Date(day(f"2026-{month:02}-01")))
+        months.add(frozenset(read))
+    assert drawn in months
+    assert len(months) > 1
 
 
 def test_people_whose_consents_allow_nothing_are_in_no_figure() -> None:

@@ -13,8 +13,8 @@ class Execution(NamedTuple):
 
     Attributes:
         ended: Whether it has ended.
-        output: What it returned; None if it goes on, or has failed.
-        problem: Why it failed; empty if it did not.
+        output: Its answer; None if it goes on, or has failed.
+        problem: The reason why it failed; empty if it did not.
     """
 
     ended: bool
@@ -44,6 +44,6 @@ def execution_of(arn: str) -> Execution:
 
 
 class _Cause(msgspec.Struct):
-    """What Lambda says of a function that has failed."""
+    """The answer of Lambda for a function that has failed."""
 
     message: str = msgspec.field(name="errorMessage")

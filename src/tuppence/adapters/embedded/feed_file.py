@@ -88,22 +88,11 @@ _STATES: Final = msgspec.json.Decoder(ItemState)
 _EVENTS: Final = msgspec.json.Decoder(Event)
 _VIEWS: Final = msgspec.json.Decoder(View)
 NOTHING_KEPT: Final = Kept({}, Preferences(), frozenset())
-"""What is kept of a person whose feed nobody has seen."""
+"""The memory of a person whose feed nobody has seen."""
 
 
-def open_feed(store: Path) -> SqliteFile:
-    """Open the file for changes that are not lost once they are acknowledged.
-
-    Raises:
-        UserError: The file is damaged, or may not be written.
-    """
-    file = SqliteFile(store / layout.FEED, FEED, write_ahead=True)
-    file.connection.pragma("synchronous", "full")
-    return file
-
-
-class FeedFile:
-    """The file, for a service. Implements the port FeedStore.
+class OpenFeed:
+    """The file, open for a service; threads may share it.
 
     Args:
         store: The folder of the store.
@@ -117,12 +106,26 @@ class FeedFile:
     def __init__(self, store: Path, has_customer: Callable[[str], bool]) -> None:
         self._has_customer = has_customer
         self._lock = threading.Lock()
-        self._file = open_feed(store)
+        self._file = SqliteFile(store / layout.FEED, FEED, write_ahead=True)
+        # what is acknowledged must not be lost
+        self._file.connection.pragma("synchronous", "full")
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._file.close()
+
+    @contextlib.contextmanager
+    def _changing(self, customer: str) -> Iterator[SqliteFile]:
+        """Yield the file in a transaction that changes what is kept of a person."""
+        with self._lock, self._file.transaction():
+            if not self._has_customer(customer):
+                raise UserError("facts.unknown-customer", f"there is no customer {customer}")
+            yield self._file
+
+
+class FeedFile(OpenFeed):
+    """The feeds in the file. Implements the port FeedStore."""
 
     def kept(self, customer: str) -> Kept:
         """Return the stored events and preferences of a person."""
@@ -132,10 +135,8 @@ class FeedFile:
     @contextlib.contextmanager
     def change(self, customer: str) -> Iterator["_Change"]:
         """Change what is kept of a person: all that the block does, or nothing."""
-        with self._lock, self._file.transaction():
-            if not self._has_customer(customer):
-                raise UserError("facts.unknown-customer", f"there is no customer {customer}")
-            yield _Change(self._file, customer)
+        with self._changing(customer) as file:
+            yield _Change(file, customer)
 
     def withdrawals(self) -> Sequence[Withdrawal]:
         """Return all withdrawals and restorations, oldest first."""

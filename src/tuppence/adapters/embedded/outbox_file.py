@@ -1,43 +1,21 @@
 """Deliveries of what is new in feeds, in the SQLite file `feed.sqlite` of a store."""
 
 import contextlib
-import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from tuppence.adapters.embedded.feed_file import open_feed, read_kept
+from tuppence.adapters.embedded.feed_file import OpenFeed, read_kept
 from tuppence.adapters.embedded.sqlite import SqliteFile
-from tuppence.errors import UserError
 from tuppence.feed.news import Delivery
 from tuppence.usecases.feed_ports import Kept
 
 _DELIVERY: Final = msgspec.json.Decoder(Delivery)
 
 
-class OutboxFile:
-    """The deliveries in the file. Implements the port Outbox; threads may share it.
-
-    Args:
-        store: The folder of the store.
-        has_customer: Returns whether the store has a customer; asked inside of each change, so
-            that nothing is written about somebody who was erased.
-
-    Raises:
-        UserError: The file is damaged, or may not be written.
-    """
-
-    def __init__(self, store: Path, has_customer: Callable[[str], bool]) -> None:
-        self._has_customer = has_customer
-        self._lock = threading.Lock()
-        self._file = open_feed(store)
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._file.close()
+class OutboxFile(OpenFeed):
+    """The deliveries in the file. Implements the port Outbox."""
 
     def read(self, customer: str) -> tuple[Kept, Mapping[str, Delivery]]:
         """Return what is kept of a person's feeds, and all deliveries to them."""
@@ -47,10 +25,8 @@ class OutboxFile:
     @contextlib.contextmanager
     def change(self, customer: str) -> Iterator["_Change"]:
         """Change the deliveries to a person: all that the block does, or nothing."""
-        with self._lock, self._file.transaction():
-            if not self._has_customer(customer):
-                raise UserError("facts.unknown-customer", f"there is no customer {customer}")
-            yield _Change(self._file, customer)
+        with self._changing(customer) as file:
+            yield _Change(file, customer)
 
     def drop(self, customer: str, delivery: str) -> None:
         """Remove a delivery; whoever it was for need not exist any more."""

@@ -23,12 +23,12 @@ from tuppence.usecases.ledger import RunRecord
 
 
 class Owner(NamedTuple):
-    """What the facts say of a customer whose feed is shown.
+    """The attributes of a customer whose feed is shown.
 
     Attributes:
         currency: The currency of the customer.
         vulnerable: Whether they are vulnerable; None if it is not known.
-        address: Where they get mail; None if it is not known.
+        address: The address to which they get mail; None if it is not known.
     """
 
     currency: str
@@ -181,7 +181,7 @@ def person_of(
     Args:
         store: The store.
         customer: Name of the customer in the store.
-        owner: What the facts say of the customer.
+        owner: The customer's attributes.
         row: Their stored results.
         latest: The run that was started last.
         purposes: Consents for these count, and for no others.

@@ -1,0 +1,1 @@
+DROP INDEX tuppence.feed_views_by_night;
