@@ -1,23 +1,30 @@
 """Nights on a cluster of several processes over an object store that fails a tenth of requests."""
 
 import random
+import signal
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import dask
 import pytest
+import trustme
 from local.servers import AWS_REGION, Server
-from tests.addresses import AS_OF, packed, population, run_here, run_there, share
+from local.stack import TUPPENCE
+from tests.addresses import AS_OF, packed, population, run_here, run_there, share, use_as_of
 from tests.building import bank, some_rules
 from tests.clusters import Cluster, FlakyStore
 from tests.commands import command
+from tests.waiting import wait_until
 
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.objects.address_place import AddressPlace
 from tuppence.adapters.objects.objects import Objects
 from tuppence.adapters.objects.store_address import StoreAddress
-from tuppence.bootstrap.address import store_at
+from tuppence.bootstrap.address import night_at_address, store_at
 from tuppence.bootstrap.store import StoreFolder
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
@@ -25,6 +32,7 @@ from tuppence.rules.ruleset import Ruleset
 from tuppence.usecases.ledger import Tally
 
 BUCKET = "partitions"
+RULES = ("bank_fees", "eating_out_up", "pay_arrived")
 
 
 class Place(NamedTuple):
@@ -37,7 +45,7 @@ class Place(NamedTuple):
 
 @pytest.fixture(scope="module")
 def rules() -> Ruleset:
-    return some_rules("bank_fees", "eating_out_up", "pay_arrived")
+    return some_rules(*RULES)
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +173,77 @@ def test_a_cluster_that_is_not_there_is_named(
     store = shared(place, "nobody")
     with pytest.raises(UserError, match=r"dask://127\.0\.0\.1:1: no scheduler of Dask answers"):
         run_there(store, rules, on="dask://127.0.0.1:1")
+
+
+@pytest.mark.long
+def test_a_night_that_is_interrupted_goes_on_where_it_stopped(place: Place, rules: Ruleset) -> None:
+    """Control-C while the end of a part is held up, which then comes too late."""
+    store = shared(place, "interrupted")
+    store.rulesets.put(rules)
+    night = night_at_address(store, use_as_of(), "", 1).nights
+    place.flaky.held = "done/p00005.json"
+    catalogue = Path(__file__).parents[2] / "catalogue"
+    files = [catalogue / f"{name}.yaml" for name in RULES]
+    folder = place.here.path.parent / "some-rules"
+    folder.mkdir()
+    for file in files:
+        (folder / file.name).write_text(file.read_text())
+    asked = ("run", "--store", str(store), "--rules", str(folder), "--as-of", AS_OF)
+    process = subprocess.Popen(
+        [*TUPPENCE, *asked, "--on", place.cluster.address],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+
+    def done() -> int:
+        run = night.latest()
+        return 0 if run is None else len(night.done(run.run_id))
+
+    try:
+        wait_until(lambda: done() == 5)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        place.flaky.go_on.set()
+        process.kill()
+    assert process.returncode == 130, said
+    assert "the same command continues where it stopped" in said
+    outcome = run_there(store, rules, on=place.cluster.address)
+    assert outcome.resumed >= 5
+    assert packed(store) == packed(place.here)
+
+
+@pytest.mark.long
+def test_a_cluster_with_certificates_refuses_who_has_none(
+    place: Place, rules: Ruleset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca, own, other = (str(tmp_path / f"{name}.pem") for name in ("ca", "own", "other"))
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(ca)
+    for maker, path in ((authority, own), (trustme.CA(), other)):
+        maker.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(path)
+    prefix = "DASK_DISTRIBUTED__COMM__TLS__"
+    environment = {
+        f"{prefix}CA_FILE": ca,
+        **{f"{prefix}{side}__CERT": own for side in ("SCHEDULER", "WORKER", "CLIENT")},
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{place.flaky.port}",
+    }
+    store = shared(place, "tls")
+    monkeypatch.setattr("tuppence.adapters.dask_cluster._CONNECT_SECONDS", 2)
+    with Cluster(tmp_path, 1, environment, "tls").running() as cluster:
+        with pytest.raises(UserError, match="this machine has no certificate for it"):
+            run_there(store, rules, on=cluster.address)
+        tls = {"distributed.comm.tls.ca-file": ca, "distributed.comm.tls.client.cert": other}
+        with (
+            dask.config.set(tls),
+            pytest.raises(UserError, match="no scheduler of Dask answers"),
+        ):
+            run_there(store, rules, on=cluster.address)
+        with dask.config.set({**tls, "distributed.comm.tls.client.cert": own}):
+            outcome = run_there(store, rules, on=cluster.address)
+    assert (outcome.tally.customers, outcome.resumed) == (60, 0)
+    assert packed(store) == packed(place.here)
 
 
 @pytest.mark.long
