@@ -60,7 +60,9 @@ def personal_address(address: str, customer: str) -> "PersonalAddress":
     return PersonalAddress(StoreAddress(address, tokens_of_services(None, customer)))
 
 
-def night_at_address(store: "StoreAddress", use: Use, on: str, threads: int) -> "NightAtAddress":
+def night_at_address(
+    store: "StoreAddress", use: Use, on: str, threads: int, results: str = ""
+) -> "NightAtAddress":
     """Return the dependencies of a run over a store at an address.
 
     Args:
@@ -68,13 +70,21 @@ def night_at_address(store: "StoreAddress", use: Use, on: str, threads: int) -> 
         use: The intended use of the facts.
         on: The address of a cluster that does the work; empty for threads here.
         threads: Number of these threads.
+        results: The table to which each part writes what is new, too, such as dynamodb://table.
     """
     from tuppence.adapters.part_threads import PartThreads  # noqa: PLC0415 - for one command
     from tuppence.usecases.part_night import NightAtAddress  # noqa: PLC0415 - loads the compiler
 
+    further = None
+    if results:
+        with extra("aws"):
+            from tuppence.bootstrap.results_table import results_table  # noqa: PLC0415
+
+        further = results_table(results, str(store))
+    nights = store.nights(use, further)
     if not on:
-        return NightAtAddress(*store.nights(use), PartThreads(threads))
+        return NightAtAddress(*nights, PartThreads(threads))
     with extra("cluster"):
         from tuppence.adapters.dask_cluster import DaskCluster  # noqa: PLC0415
 
-    return NightAtAddress(*store.nights(use), DaskCluster(on))
+    return NightAtAddress(*nights, DaskCluster(on))
