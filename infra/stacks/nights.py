@@ -147,7 +147,7 @@ class Nights(EnvironmentStack):
             self._data,
             label,
             (PART_SECONDS, PART_MEMORY),
-            self._settings | further,
+            {**self._settings, **further},
             large=True,
         )
         store = self._data.store

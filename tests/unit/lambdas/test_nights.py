@@ -1,6 +1,5 @@
 """The functions of nights by parts, which a state machine calls one after the other."""
 
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +51,19 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return address
 
 
-ask = functools.partial(night.handler, context=Context("night"))
+CONTEXT: Any = Context(9_000)
+
+
+def ask(event: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = night.handler(event, CONTEXT)
+    return found
 
 
 def do(begun: dict[str, Any], name: str, customers: int) -> dict[str, Any]:
     event = {key: begun[key] for key in ("folder", "version")}
     event["part"] = {"partition": name, "start": 0, "stop": customers}
-    return part.handler(event, Context("part"))
+    found: dict[str, Any] = part.handler(event, CONTEXT)
+    return found
 
 
 def test_a_night_is_begun_done_and_finished(address: str) -> None:
