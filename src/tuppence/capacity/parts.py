@@ -42,6 +42,7 @@ class MeasuredNight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         parts: Number of parts.
         seconds: Seconds on the clock, which other work of the machine makes longer.
         processor_seconds: Seconds of the processors of all workers.
+        load: Number of processes that wanted a processor of the machine, over a minute.
     """
 
     workers: int
@@ -49,6 +50,7 @@ class MeasuredNight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parts: int
     seconds: float
     processor_seconds: float
+    load: float
 
 
 class PartWork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

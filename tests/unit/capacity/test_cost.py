@@ -164,7 +164,7 @@ def test_quotas_follow_from_the_environment() -> None:
         needed["Fargate On-Demand vCPU resource count"]
         == 2 * 20 + 2 * 3 * 0.5 + 2 * 3 * 0.5 + 1 + 1
     )
-    assert needed["Concurrent executions"] == 200 + 20 + 5
+    assert needed["Concurrent executions"] == 200 + 500 + 20 + 5
     assert needed["Table-level write throughput limit"] == PROD.warm_writes
 
 
