@@ -101,7 +101,7 @@ class Trying:
         """Previews share the processor one after another; further ones wait without a thread."""
 
     def text(self, draft: Draft, editor: str) -> str:
-        """Return what a draft would do, as a part of a page, with people for those who may see them.
+        """Return what a draft would do, as a part of a page; some see people in it.
 
         Args:
             draft: The draft.
