@@ -1,17 +1,21 @@
 """The parts of a customer's page: streams, forecasts with their bands, consents."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
+from babel.dates import format_date
+from babel.numbers import format_currency
+
 from tuppence.errors import UserError
 from tuppence.facts.consent import Consent, Use
-from tuppence.feel import feel_text
-from tuppence.feel.values import Date
+from tuppence.feel.values import Date, civil
 from tuppence.usecases.customer_store import CustomerStore
 from tuppence.usecases.look_ahead import look_ahead
 
 STREAMS: Final = ("kind", "payee", "cadence", "amount", "previous amount", "next date", "state")
+LOCALE: Final = "en_GB"
 WIDTH: Final = 320
 HEIGHT: Final = 120
 
@@ -96,9 +100,10 @@ def outlook_of(store: CustomerStore, customer: str, use: Use) -> Outlook:
         if error.code != "consent.none":
             raise
         return Outlook((), (), error.message)
+    text = _texts(store.currency_of(customer))
     rows = sorted(found.streams, key=lambda row: (row["state"] == "stopped", row["next date"]))
-    streams = [[_text(row[name]) for name in STREAMS] for row in rows]
-    return Outlook(streams, [_forecast(account) for account in found.accounts], "")
+    streams = [[text(row[name]) for name in STREAMS] for row in rows]
+    return Outlook(streams, [_forecast(account, text) for account in found.accounts], "")
 
 
 def consents_of(consents: Sequence[Consent], today: Date) -> Iterator[ShownConsent]:
@@ -117,7 +122,7 @@ def consents_of(consents: Sequence[Consent], today: Date) -> Iterator[ShownConse
         yield ShownConsent(one.purpose, ", ".join(one.scope), granted, until, state)
 
 
-def _forecast(account: Mapping[str, Any]) -> Forecast:
+def _forecast(account: Mapping[str, Any], text: Callable[[Any], str]) -> Forecast:
     balance, expected = account["balance"], account["forecast"]
     low, high = account["forecast low"], account["forecast high"]
     missing = ""
@@ -127,8 +132,8 @@ def _forecast(account: Mapping[str, Any]) -> Forecast:
             missing = "the balance is not known"
         elif account["pay day"] is None:
             missing = "no regular pay was found"
-    texts = [_text(account[name]) for name in ("id", "type", "balance", "pay day")]
-    band = [_text(value) for value in (expected, low, high)]
+    texts = [text(account[name]) for name in ("id", "type", "balance", "pay day")]
+    band = [text(value) for value in (expected, low, high)]
     chart = None if expected is None else _chart(balance, expected, low, high)
     return Forecast(
         texts[0], texts[1], texts[2], texts[3], band[0], band[1], band[2], missing, chart
@@ -148,7 +153,16 @@ def _chart(balance: Decimal, expected: Decimal, low: Decimal, high: Decimal) -> 
     return Chart(band, f"{start} {end},{y(expected)}", y(Decimal(0)) if least < 0 else None)
 
 
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else feel_text(value)
+def _texts(currency: str) -> Callable[[Any], str]:
+    """Return a function that writes values as people do, amounts in a currency."""
+
+    def text(value: Any) -> str:
+        if value is None:
+            return ""
+        if isinstance(value, Decimal):
+            return format_currency(value, currency, locale=LOCALE)
+        if isinstance(value, Date):
+            return format_date(datetime.date(*civil(value.day)), "long", LOCALE)
+        return str(value)
+
+    return text

@@ -110,6 +110,7 @@ class CustomersPages:
             _SECTION,
             customer=customer,
             columns=STREAMS,
+            no=STATES["not_qualified"],
             width=WIDTH,
             height=HEIGHT,
             may_erase=self._deps.privacy is not None,

@@ -14,6 +14,7 @@ from tuppence.feel.values import Date
 from tuppence.results.result import State
 from tuppence.rules.checking import CheckedRule
 from tuppence.rules.message import MessageError, Rendered, render
+from tuppence.rules.readability import reading_age
 from tuppence.rules.thresholds import thresholds
 from tuppence.services.console.drafts import Draft
 from tuppence.services.console.page import PERSON, ConsoleDependencies, Pages
@@ -46,11 +47,13 @@ class Written(NamedTuple):
         customer: The customer; empty for a test customer.
         message: The message; None if it cannot be written.
         problem: The reason why not, or empty.
+        age: Age from which people can read it; None if that cannot be told.
     """
 
     customer: str
     message: Rendered | None
     problem: str
+    age: int | None = None
 
 
 class Curve(NamedTuple):
@@ -275,7 +278,8 @@ class Trying:
             except MessageError as error:
                 yield Written(one.customer, None, error.message)
             else:
-                yield Written(one.customer, message, "")
+                age = reading_age(f"{message.title}. {message.body}")
+                yield Written(one.customer, message, "", age)
 
     def _verdicts(self, checked: CheckedRule) -> list[Verdict]:
         try:

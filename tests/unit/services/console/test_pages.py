@@ -1,5 +1,6 @@
 """Checks the pages about customers and nights as forms and links, without a browser."""
 
+import datetime
 import html
 import json
 import re
@@ -126,6 +127,10 @@ def test_what_is_seen_is_recorded_without_a_name(console: Console) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def pounds(amount: str) -> str:
+    return f"{'-' if amount.startswith('-') else ''}£{abs(float(amount)):,.2f}"
+
+
 def test_the_page_has_streams_forecasts_and_consents(console: Console) -> None:
     held = StoreFolder(console.store)
     told = json.loads(
@@ -141,11 +146,14 @@ def test_the_page_has_streams_forecasts_and_consents(console: Console) -> None:
     expected = [one for one in told if one["forecast"] is not None]
     assert expected
     for one in expected:
-        band = f"four times out of five from {one['forecast low']} to {one['forecast high']}"
-        assert band in text
+        low, high = pounds(one["forecast low"]), pounds(one["forecast high"])
+        assert f"four times out of five from {low} to {high}" in text
     assert text.count('class="ahead"') == len(expected)
     assert streams
     assert all(one["payee"].replace("&", "&amp;").replace("'", "&#39;") in text for one in streams)
+    assert all(f'<td class="number">{pounds(one["amount"])}</td>' in text for one in streams)
+    year, month, dom = map(int, streams[0]["next date"].split("-"))
+    assert datetime.date(year, month, dom).strftime(f"{dom} %B %Y") in text
     start, words = day("2026-01-01"), ("transactions", "balances")
     held.consents.record([
         Consent(PERSON, "c1", min(PURPOSES), words, "GB", start),
