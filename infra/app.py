@@ -18,6 +18,7 @@ from infra.stacks.fleet import Fleet
 from infra.stacks.migration import Migration
 from infra.stacks.monitoring import Monitoring
 from infra.stacks.network import Network
+from infra.stacks.nights import Nights
 from infra.stacks.services import Services
 from infra.stacks.take_in import TakeIn
 from tuppence.capacity.environments import ENVIRONMENTS, Environment
@@ -38,9 +39,10 @@ def build(app: cdk.App, environment: Environment) -> None:
         Deliver(app, environment, network, data, services) if environment.deliver_hours else None
     )
     fleet = Fleet(app, environment, network, data, services)
+    nights = Nights(app, environment, network, data)
     recipients = app.node.try_get_context("alarms") or ""
     addresses = recipients.replace(",", " ").split()
-    Monitoring(app, environment, data, services, feed, take_in, deliver, fleet, addresses)
+    Monitoring(app, environment, data, services, feed, take_in, deliver, fleet, nights, addresses)
     cdk.Tags.of(app).add("environment", environment.name)
 
 

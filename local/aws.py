@@ -87,7 +87,7 @@ def differences(cloud: Cloud, store: Path) -> tuple[int, int]:
     Results of rules that read a census are left out, because a fleet has none.
     """
     rulesets = S3Rulesets(client("s3"), cloud.name("data", "Rulesets"), "rulesets/")
-    there = dynamo_results(cloud.name("data", "Results"), rulesets)()
+    there = dynamo_results(cloud.name("data", "Results"), rulesets.get)()
     with Database(store / "results.sqlite", reading=True) as database:
         here = {row.customer_id: without_census(row) for row in database.scan()}
     kept = there.get(sorted(here))

@@ -34,6 +34,7 @@ STACKS: Final = (
     "feed",
     "take-in",
     "fleet",
+    "nights",
     "monitoring",
 )
 LACKING: Final = frozenset(
@@ -132,8 +133,15 @@ class Cloud:
             "AWS_SECRET_ACCESS_KEY": "test",
         }
         if self.secure:
-            found["AWS_CA_BUNDLE"] = str(emulator_certificate(self.folder / "aws"))
+            found |= self._trust
         return found
+
+    @property
+    def _trust(self) -> dict[str, str]:
+        """Environment variables with which botocore and obstore trust a secure emulator."""
+        return dict.fromkeys(
+            ("AWS_CA_BUNDLE", "SSL_CERT_FILE"), str(emulator_certificate(self.folder / "aws"))
+        )
 
     def name(self, stack: str, label: str) -> str:
         """Return the name of a resource, given its template name without the trailing digits."""
@@ -172,7 +180,7 @@ class Cloud:
             "TUPPENCE_RELAY": address(self.platform.relay),
             "TUPPENCE_ENGINES": self.platform.url,
         }
-        for stack in ("fleet", "monitoring"):
+        for stack in ("fleet", "nights", "monitoring"):
             self._deploy(templates, stack, here)
         self._register()
 
@@ -254,7 +262,7 @@ class Cloud:
         """Make a function run from a zip, and point it to the services of this machine."""
         settings = function["Environment"]["Variables"]
         settings |= {key: value for key, value in addresses.items() if key in settings}
-        settings |= self.further
+        settings |= {**self.further, **(self._trust if self.secure else {})}
         if function.get("PackageType") == "Image":
             handler = function.pop("ImageConfig")["Command"][0]
             del function["PackageType"]

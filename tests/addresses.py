@@ -36,11 +36,11 @@ def population(folder: Path, customers: int = 60) -> StoreFolder:
     return StoreFolder(folder)
 
 
-def share(store: StoreFolder, address: str) -> StoreAddress:
+def share(store: StoreFolder, address: str, in_part: int = IN_PART) -> StoreAddress:
     """Put a store's facts and consents at an address, in many small partitions."""
     shared, facts = store_at(address), store.facts()
-    parts = facts.whole_customers(IN_PART)
-    shared.take(facts.schema, parts, store.consents.of_all, IN_PART)
+    parts = facts.whole_customers(in_part)
+    shared.take(facts.schema, parts, store.consents.of_all, in_part)
     return shared
 
 

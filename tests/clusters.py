@@ -19,19 +19,23 @@ class Cluster:
         folder: Folder for their logs and files.
         workers: Number of workers.
         environment: Environment of the workers.
+        protocol: The protocol between them: tcp, or tls with certificates in the environment.
     """
 
-    def __init__(self, folder: Path, workers: int, environment: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, workers: int, environment: dict[str, str], protocol: str = "tcp"
+    ) -> None:
         port = free_port()
-        self.address = f"dask://127.0.0.1:{port}"
+        self.address = f"dask{'+tls' * (protocol == 'tls')}://127.0.0.1:{port}"
         dask = Path(sys.executable).parent / "dask"
         common = ("--host", "127.0.0.1", "--no-dashboard")
         self.scheduler = Server(
-            (dask, "scheduler", "--port", str(port), *common), port, folder / "scheduler.log"
-        )
+            (dask, "scheduler", "--port", str(port), "--protocol", protocol, *common),
+            port, folder / "scheduler.log", environment,
+        )  # fmt: skip
         self.workers = [
             Server(
-                (dask, "worker", f"tcp://127.0.0.1:{port}", *common,
+                (dask, "worker", f"{protocol}://127.0.0.1:{port}", *common, "--protocol", protocol,
                  "--nthreads", "1", "--no-nanny",
                  "--worker-port", str(own), "--local-directory", folder),
                 own, folder / f"worker{number}.log", environment,
@@ -55,10 +59,17 @@ class FlakyStore:
 
     Args:
         port: The port of the object store.
+
+    Attributes:
+        refused: Number of requests that it has refused.
+        held: A part of the names of objects that nobody can put until `go_on` is set.
+        go_on: The event that such requests wait for.
     """
 
     def __init__(self, port: int) -> None:
         self.refused = 0
+        self.held = ""
+        self.go_on = threading.Event()
         self._numbers = itertools.count(1)
         flaky = self
 
@@ -70,6 +81,8 @@ class FlakyStore:
 
             def forward(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if self.command == "PUT" and flaky.held and flaky.held in self.path:
+                    flaky.go_on.wait()
                 number = next(flaky._numbers)
                 if number % 10 == 0:
                     flaky.refused += 1

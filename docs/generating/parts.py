@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 
 from tuppence.capacity import cost, run
-from tuppence.capacity.environments import ENVIRONMENTS
+from tuppence.capacity.environments import ENVIRONMENTS, PART_MEMORY
 from tuppence.capacity.parts import (
+    BEGIN_SECONDS,
     BUSY,
     CHOSEN,
+    COLD_SECONDS,
     CUSTOMERS_PER_PART,
+    FUNCTIONS,
     GB_PER_WORKER,
     START_SECONDS,
     night_of,
+    night_of_functions,
     read_part_work,
 )
 from tuppence.capacity.tables import read_prices, read_work
@@ -42,6 +46,20 @@ def parts_page() -> Iterator[str]:
             f"| {night.evaluation_usd:,.2f} | {night.store_usd:,.2f} "
             f"| {fleet.usd / cost.DAYS:,.2f} | {fleet.published_usd / cost.DAYS:,.2f} |"
         )
+    yield "\n## With functions on AWS\n"
+    yield (
+        "Nights whose parts Lambda does, begun by `tuppence fleet night`: functions of "
+        f"{PART_MEMORY:,} MiB, at most {FUNCTIONS:,}\nat the same time, each of which starts and "
+        f"compiles for {COLD_SECONDS} seconds first. The table of results is not in it.\n"
+    )
+    yield "| customers | functions | minutes | evaluation, $ | requests, $ |"
+    yield "|---:|---:|---:|---:|---:|"
+    for customers in CHOSEN:
+        night = night_of_functions(work, prices, customers)
+        yield (
+            f"| {customers:,} | {night.workers:,} | {night.seconds / 60:,.1f} "
+            f"| {night.evaluation_usd:,.2f} | {night.store_usd:,.2f} |"
+        )
     yield "\n## Measured\n"
     yield (
         f"On {work.measured}, {work.machine}: {work.population}.\n"
@@ -57,19 +75,20 @@ def parts_page() -> Iterator[str]:
         f"A part makes at most {work.requests_by_part} requests, and fetches "
         f"{work.bytes_by_customer:,} bytes of facts a customer.\n"
     )
-    yield "| workers | customers | parts | processor seconds | by the model | on the clock |"
-    yield "|---:|---:|---:|---:|---:|---:|"
+    yield "| workers | customers | parts | processor seconds | by the model | on the clock | load |"
+    yield "|---:|---:|---:|---:|---:|---:|---:|"
     for one in work.nights:
         part = work.seconds_by_part + one.customers / one.parts * work.seconds_by_customer
         modelled = one.workers * work.seconds_to_open + one.parts * part
         yield (
             f"| {one.workers} | {one.customers:,} | {one.parts} | {one.processor_seconds:g} "
-            f"| {modelled:.2f} | {one.seconds:g} |"
+            f"| {modelled:.2f} | {one.seconds:g} | {one.load:g} |"
         )
     yield (
-        "\nOther work kept both cores busy, so the seconds on the clock do not show how nights\n"
-        "scale; the model uses processor time only. `benchmarks/cluster/run.py` repeats the\n"
-        "measurement, and a test holds the model to it.\n"
+        "\nMedians of three nights. The load is the number of processes that wanted a processor;\n"
+        "where it exceeds the cores, the seconds on the clock do not show how nights scale, so\n"
+        "the model uses processor time only. `benchmarks/cluster/run.py` repeats the measurement,\n"
+        "and a test holds the model to it.\n"
     )
     yield "## Assumed, not measured\n"
     yield (
@@ -77,5 +96,7 @@ def parts_page() -> Iterator[str]:
         f"{BUSY:.0%} of the time.\n"
         "- A processor of AWS is as fast as the one that was measured, and the object store "
         "answers as many requests as are made.\n"
-        "- The account's quota of processors allows the workers.\n"
+        "- The account's quota of processors allows the workers, or its quota of "
+        "functions the functions.\n"
+        f"- The function that begins and finishes a night takes {BEGIN_SECONDS} seconds.\n"
     )

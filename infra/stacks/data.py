@@ -47,6 +47,8 @@ class Data(EnvironmentStack):
         ledger: Table of the ledger.
         rulesets: Bucket of rulesets.
         inbox: Bucket in which files of banks arrive.
+        store: Bucket of the store that nights by parts evaluate. It keeps no versions, so that an
+            erasure leaves nothing.
         access_logs: Bucket of access logs.
         relay_token: Token for callers of the relay.
         engines_token: Token for callers of the engines.
@@ -92,6 +94,7 @@ class Data(EnvironmentStack):
         self._allow_balancer_logs()
         self.rulesets = self._bucket("Rulesets", s3.BucketEncryption.KMS)
         self.inbox = self._inbox()
+        self.store = self._bucket("Partitions", s3.BucketEncryption.KMS, versioned=False)
         timing = environment.timing
         self.dead_pages = self._queue("DeadPages", timing.rule_visibility)
         self.dead_items = self._queue("DeadItems", timing.rule_visibility, fifo=True)
@@ -114,6 +117,7 @@ class Data(EnvironmentStack):
             "FeedKeysSecret": self.feed_keys.secret_arn,
             "RulesetsBucket": self.rulesets.bucket_name,
             "InboxBucket": self.inbox.bucket_name,
+            "StoreBucket": self.store.bucket_name,
             "PseudonymsSecret": self.pseudonyms.secret_arn,
             "CustomerQueueUrl": self.customer_queue.queue_url,
             "InvokeQueueUrl": self.invoke_queue.queue_url,
@@ -281,22 +285,27 @@ class Data(EnvironmentStack):
         )
 
     def _feeds(self) -> dynamodb.Table:
-        """Return the table of feeds, with the index of deliveries."""
+        """Return the table of feeds, with the indexes of deliveries and of the log."""
         table = self._table("Feeds", "owner", "entry", None)
-        table.add_global_secondary_index(
-            index_name="outbox",
-            partition_key=dynamodb.Attribute(name="outbox", type=dynamodb.AttributeType.STRING),
-            sort_key=dynamodb.Attribute(name="due", type=dynamodb.AttributeType.NUMBER),
-            projection_type=dynamodb.ProjectionType.KEYS_ONLY,
-        )
+        for name, partition, sort in (("outbox", "outbox", "due"), ("log", "log_part", "log_day")):
+            table.add_global_secondary_index(
+                index_name=name,
+                partition_key=dynamodb.Attribute(
+                    name=partition, type=dynamodb.AttributeType.STRING
+                ),
+                sort_key=dynamodb.Attribute(name=sort, type=dynamodb.AttributeType.NUMBER),
+                projection_type=dynamodb.ProjectionType.KEYS_ONLY,
+            )
         return table
 
-    def _bucket(self, label: str, encryption: s3.BucketEncryption) -> s3.Bucket:
+    def _bucket(
+        self, label: str, encryption: s3.BucketEncryption, *, versioned: bool = True
+    ) -> s3.Bucket:
         whole = encryption is s3.BucketEncryption.KMS
         return s3.Bucket(
             self,
             label,
-            versioned=whole,
+            versioned=whole and versioned,
             encryption=encryption,
             encryption_key=self.key if whole else None,
             bucket_key_enabled=whole,

@@ -3,16 +3,14 @@
 from typing import Final
 
 import aws_cdk as cdk
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as functions
 from aws_cdk import aws_lambda_event_sources as sources
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from infra import grants
-from infra.image import ROOT, image
+from infra.functions import CODE, make_function
 from infra.nag_suppressions import suppress
 from infra.stacks.data import Data
 from infra.stacks.environment import EnvironmentStack
@@ -25,8 +23,6 @@ from tuppence.capacity.environments import (
     Environment,
 )
 
-CODE: Final = ROOT / "build" / "functions"
-"""Folder of the functions with their packages, filled by `make functions`."""
 NAMESPACE: Final = "tuppence"
 """Namespace of the metrics that functions write."""
 
@@ -286,43 +282,10 @@ class Fleet(EnvironmentStack):
     def _function(
         self, label: str, seconds: int, memory: int, names: set[str], *, large: bool = False
     ) -> functions.Function:
-        """Return a function, as an image if large: a zip may hold no more than 250 MB."""
-        name = self._name(label)
-        group = logs.LogGroup(
-            self,
-            f"{label.title()}Logs",
-            log_group_name=f"/aws/lambda/{name}",
-            retention=logs.RetentionDays.THREE_MONTHS,
-            encryption_key=self._data.key,
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-        )
         settings = {one: value for one, value in self._settings.items() if one in names}
-        handler = f"tuppence.lambdas.{label}.handler"
-        if large:
-            asset = image(self, f"{label.title()}Image", "publisher")
-            code: functions.Code = functions.Code.from_ecr_image(
-                asset.repository, cmd=[handler], tag_or_digest=asset.image_tag
-            )
-        else:
-            code = functions.Code.from_asset(str(CODE))
-        return functions.Function(
-            self,
-            label.title(),
-            function_name=name,
-            runtime=functions.Runtime.FROM_IMAGE if large else functions.Runtime.PYTHON_3_13,
-            architecture=functions.Architecture.X86_64,
-            code=code,
-            handler=functions.Handler.FROM_IMAGE if large else handler,
-            timeout=cdk.Duration.seconds(seconds),
-            memory_size=memory,
-            vpc=self._network.vpc,
-            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
-            security_groups=[self._network.functions],
-            tracing=functions.Tracing.ACTIVE,
-            log_group=group,
-            role=grants.function_role(self, label, group),
-            logging_format=functions.LoggingFormat.JSON,
-            environment=settings | self._environment.tracing,
+        size = (seconds, memory)
+        return make_function(
+            self, self._environment, self._network, self._data, label, size, settings, large=large
         )
 
     def _suppress_nags(self) -> None:

@@ -20,6 +20,7 @@ from infra.stacks.deliver import Deliver
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.feed import Feed
 from infra.stacks.fleet import NAMESPACE, Fleet
+from infra.stacks.nights import Nights
 from infra.stacks.services import Services
 from infra.stacks.take_in import TakeIn
 from tuppence.capacity.environments import Environment
@@ -47,6 +48,7 @@ class Monitoring(EnvironmentStack):
         take_in: TakeIn,
         deliver: Deliver | None,
         fleet: Fleet,
+        nights: Nights,
         recipients: Sequence[str],
     ) -> None:
         super().__init__(scope, environment, "monitoring")
@@ -56,6 +58,7 @@ class Monitoring(EnvironmentStack):
         self._take_in = take_in
         self._deliver = deliver
         self._fleet = fleet
+        self._nights = nights
         self._topic = sns.Topic(self, "Alarms", master_key=data.key, enforce_ssl=True)
         self._topic.add_to_resource_policy(
             iam.PolicyStatement(
@@ -87,6 +90,8 @@ class Monitoring(EnvironmentStack):
             "Refresh": fleet.refresh,
             "Dead": fleet.dead,
             "Watch": fleet.watch,
+            "Night": self._nights.night,
+            "Part": self._nights.part,
         }
 
     def _alarms(self, environment: Environment) -> None:
@@ -94,6 +99,7 @@ class Monitoring(EnvironmentStack):
         self._work_alarms(environment)
         self._function_alarms()
         self._service_alarms()
+        self._night_alarms()
         self._feed_alarms()
         self._take_in_alarms()
         if self._deliver is not None:
@@ -187,6 +193,25 @@ class Monitoring(EnvironmentStack):
         self._alarm("BalancerErrors", unanswered, 10, meaning, "engines")
         crashes = _seen(services.crash_rule)
         self._alarm("Crashes", crashes, 3, "engines or relays end again and again", "crashes")
+
+    def _night_alarms(self) -> None:
+        """Add alarms for nights by parts that fail.
+
+        https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
+        """
+        meaning = "a night by parts has ended without all parts: tuppence fleet night names them"
+        for label, name in (
+            ("NightsFailed", "ExecutionsFailed"),
+            ("NightsTimedOut", "ExecutionsTimedOut"),
+        ):
+            metric = cloudwatch.Metric(
+                namespace="AWS/States",
+                metric_name=name,
+                dimensions_map={"StateMachineArn": self._nights.machine},
+                statistic="Sum",
+                period=FIVE_MINUTES,
+            )
+            self._alarm(label, metric, 1, meaning, "night-by-parts")
 
     def _feed_alarms(self) -> None:
         feed = self._feed

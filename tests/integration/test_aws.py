@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -22,17 +23,21 @@ from local.aws import differences, fill, fire_schedule, publish, wait_for
 from local.cloud import Cloud
 from local.servers import MissingError, Server
 from local.stack import TUPPENCE
-from tests.building import copy_rules
+from tests.addresses import share
+from tests.building import bank, copy_rules
 from tests.collector import Collector, collecting
 from tests.commands import command
 from tests.fleet import People
 from tests.waiting import wait_until
 
 from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.executions import Execution
 from tuppence.adapters.aws.fleet import Fleet
 from tuppence.adapters.aws.functions import invoke_function
 from tuppence.adapters.aws.ledger import DynamoLedger
 from tuppence.adapters.aws.queues import SqsQueue
+from tuppence.adapters.objects.objects import Objects
+from tuppence.bootstrap.store import StoreFolder
 from tuppence.capacity.environments import ENVIRONMENTS
 from tuppence.errors import UserError
 from tuppence.usecases.fleet.listing import list_customers, resolve_run
@@ -136,6 +141,41 @@ def test_one_trace_leads_from_a_page_to_the_database(night: Night) -> None:
     listing = [("customer", "customer"), ("customer", "GET /v1/customers")]
     wait_until(lambda: listing in seen.lines("GET /v1/customers"))
     assert not any(b"C000000" in body for body in seen.bodies), "no customer is named"
+
+
+@pytest.mark.long
+def test_a_night_by_parts_gives_what_one_process_gives(night: Night) -> None:
+    """A Distributed Map has functions do the parts, in roles that may do no more than the run."""
+    here, fleet = StoreFolder(night.store), Fleet("local")
+    there = share(here, f"s3://{night.cloud.name('data', 'Partitions')}/store", 52)
+    begun = Start(as_of=night.as_of, ruleset=night.ruleset)
+
+    def run() -> Execution:
+        execution = fleet.begin_night(begun)
+        wait_until(lambda: fleet.night(execution).ended)
+        return fleet.night(execution)
+
+    found = run()
+    assert found.problem == ""
+    assert found.output is not None
+    assert found.output["customers"] == CUSTOMERS
+    with here.read_results() as kept:
+        wanted = {row.customer_id: list(row.results) for row in kept.scan()}
+    with there.read_results() as made:
+        assert {row.customer_id: list(row.results) for row in made.scan()} == wanted
+    assert night.is_right(), "what was new is in the table"
+    assert run() == found, "nothing is left to do"
+    there.facts().append(bank([{"booking date": 20_000, "amount": -1}], "new"), 52)
+    objects = Objects(str(there))
+    name = f"facts/{min(there.facts().segment_names())}"
+    content, _ = objects.get(name)
+    objects.put(name, bytes(len(content)))
+    found = run()
+    assert re.search("1 of 3 parts of the run are missing: p00000: .*damaged", found.problem)
+    objects.put(name, content)
+    found = run()
+    assert found.output is not None
+    assert found.output["customers"] == CUSTOMERS + 1, "only what was missing had to be done"
 
 
 def test_roles_may_do_nothing_else(night: Night) -> None:

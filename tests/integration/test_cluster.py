@@ -1,22 +1,30 @@
 """Nights on a cluster of several processes over an object store that fails a tenth of requests."""
 
 import random
+import signal
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import dask
 import pytest
+import trustme
 from local.servers import AWS_REGION, Server
-from tests.addresses import packed, population, run_here, run_there, share
+from local.stack import TUPPENCE
+from tests.addresses import AS_OF, packed, population, run_here, run_there, share, use_as_of
 from tests.building import bank, some_rules
 from tests.clusters import Cluster, FlakyStore
+from tests.commands import command
+from tests.waiting import wait_until
 
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.objects.address_place import AddressPlace
 from tuppence.adapters.objects.objects import Objects
 from tuppence.adapters.objects.store_address import StoreAddress
-from tuppence.bootstrap.address import store_at
+from tuppence.bootstrap.address import night_at_address, store_at
 from tuppence.bootstrap.store import StoreFolder
 from tuppence.errors import UserError
 from tuppence.facts.schema import Schema
@@ -24,6 +32,7 @@ from tuppence.rules.ruleset import Ruleset
 from tuppence.usecases.ledger import Tally
 
 BUCKET = "partitions"
+RULES = ("bank_fees", "eating_out_up", "pay_arrived")
 
 
 class Place(NamedTuple):
@@ -36,7 +45,7 @@ class Place(NamedTuple):
 
 @pytest.fixture(scope="module")
 def rules() -> Ruleset:
-    return some_rules("bank_fees", "eating_out_up", "pay_arrived")
+    return some_rules(*RULES)
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +126,46 @@ def test_many_writers_add_to_an_object_store_without_a_lock(place: Place) -> Non
     assert facts.transaction_count == 4
 
 
+@pytest.mark.long
+def test_an_erasure_leaves_nothing_of_a_customer_in_any_version_of_an_object(
+    place: Place, rules: Ruleset
+) -> None:
+    s3, gone = client("s3"), "C0000003"
+    where = {"LocationConstraint": AWS_REGION}
+    s3.create_bucket(Bucket="versions", CreateBucketConfiguration=where)
+    s3.put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
+    store = share(place.here, "s3://versions/store")
+    share(place.here, "s3://versions/store-of-others")
+    for as_of in (AS_OF, "2026-07-01"):
+        run_there(store, rules, as_of)
+
+    def content(version: Any) -> bytes:
+        if "ETag" not in version:  # it marks a deletion
+            return b""
+        wanted = {"Key": version["Key"], "VersionId": version["VersionId"]}
+        return bytes(s3.get_object(Bucket="versions", **wanted)["Body"].read())
+
+    def versions(folder: str) -> list[tuple[str, bytes]]:
+        """Return all versions of objects, each with its content."""
+        pages = s3.get_paginator("list_object_versions").paginate(Bucket="versions", Prefix=folder)
+        return [
+            (one["Key"], content(one))
+            for page in pages
+            for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+        ]
+
+    before, others = packed(store), versions("store-of-others/")
+    assert len({key for key, _ in versions("store/")}) < len(versions("store/"))
+    said = command("forget", gone, "--store", store, "--yes")
+    assert "none names the customer or an account" in said
+    left = versions("store/")
+    assert len({key for key, _ in left}) == len(left), "one version of each object"
+    assert not [key for key, data in left if gone.encode() in data]
+    assert packed(store) == {who: row for who, row in before.items() if who != gone}
+    assert gone not in store.facts().customers()["id"]
+    assert versions("store-of-others/") == others, "nobody else's"
+
+
 def test_a_cluster_that_is_not_there_is_named(
     place: Place, rules: Ruleset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +173,77 @@ def test_a_cluster_that_is_not_there_is_named(
     store = shared(place, "nobody")
     with pytest.raises(UserError, match=r"dask://127\.0\.0\.1:1: no scheduler of Dask answers"):
         run_there(store, rules, on="dask://127.0.0.1:1")
+
+
+@pytest.mark.long
+def test_a_night_that_is_interrupted_goes_on_where_it_stopped(place: Place, rules: Ruleset) -> None:
+    """Control-C while the end of a part is held up, which then comes too late."""
+    store = shared(place, "interrupted")
+    store.rulesets.put(rules)
+    night = night_at_address(store, use_as_of(), "", 1).nights
+    place.flaky.held = "done/p00005.json"
+    catalogue = Path(__file__).parents[2] / "catalogue"
+    files = [catalogue / f"{name}.yaml" for name in RULES]
+    folder = place.here.path.parent / "some-rules"
+    folder.mkdir()
+    for file in files:
+        (folder / file.name).write_text(file.read_text())
+    asked = ("run", "--store", str(store), "--rules", str(folder), "--as-of", AS_OF)
+    process = subprocess.Popen(
+        [*TUPPENCE, *asked, "--on", place.cluster.address],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+
+    def done() -> int:
+        run = night.latest()
+        return 0 if run is None else len(night.done(run.run_id))
+
+    try:
+        wait_until(lambda: done() == 5)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        place.flaky.go_on.set()
+        process.kill()
+    assert process.returncode == 130, said
+    assert "the same command continues where it stopped" in said
+    outcome = run_there(store, rules, on=place.cluster.address)
+    assert outcome.resumed >= 5
+    assert packed(store) == packed(place.here)
+
+
+@pytest.mark.long
+def test_a_cluster_with_certificates_refuses_who_has_none(
+    place: Place, rules: Ruleset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca, own, other = (str(tmp_path / f"{name}.pem") for name in ("ca", "own", "other"))
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(ca)
+    for maker, path in ((authority, own), (trustme.CA(), other)):
+        maker.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(path)
+    prefix = "DASK_DISTRIBUTED__COMM__TLS__"
+    environment = {
+        f"{prefix}CA_FILE": ca,
+        **{f"{prefix}{side}__CERT": own for side in ("SCHEDULER", "WORKER", "CLIENT")},
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{place.flaky.port}",
+    }
+    store = shared(place, "tls")
+    monkeypatch.setattr("tuppence.adapters.dask_cluster._CONNECT_SECONDS", 2)
+    with Cluster(tmp_path, 1, environment, "tls").running() as cluster:
+        with pytest.raises(UserError, match="this machine has no certificate for it"):
+            run_there(store, rules, on=cluster.address)
+        tls = {"distributed.comm.tls.ca-file": ca, "distributed.comm.tls.client.cert": other}
+        with (
+            dask.config.set(tls),
+            pytest.raises(UserError, match="no scheduler of Dask answers"),
+        ):
+            run_there(store, rules, on=cluster.address)
+        with dask.config.set({**tls, "distributed.comm.tls.client.cert": own}):
+            outcome = run_there(store, rules, on=cluster.address)
+    assert (outcome.tally.customers, outcome.resumed) == (60, 0)
+    assert packed(store) == packed(place.here)
 
 
 @pytest.mark.long

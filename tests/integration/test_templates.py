@@ -14,9 +14,9 @@ import pytest
 import typer
 from local.cloud import STACKS
 from tests.building import ROOT
+from tests.feed_stores import INDEXES
 from tests.written import write
 
-from tuppence.adapters.aws.person_table import INDEX
 from tuppence.capacity import cost, feed_cost
 from tuppence.capacity.environments import ENVIRONMENTS as SETTINGS
 from tuppence.cli.app import build
@@ -109,7 +109,7 @@ def test_every_store_is_encrypted_kept_and_closed(
         assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}, name
     insecure = {"Bool": {"aws:SecureTransport": "false"}}
     policies = [*of(resources, "AWS::S3::BucketPolicy"), *of(resources, "AWS::SQS::QueuePolicy")]
-    assert len(policies) == 10
+    assert len(policies) == 11
     for name, policy in policies:
         statements = policy["PolicyDocument"]["Statement"]
         denied = [s for s in statements if s["Effect"] == "Deny"]
@@ -268,6 +268,68 @@ def test_the_store_of_files_is_encrypted_and_mounted_by_its_task_only(
     assert mounting[0].startswith("TakeInTaskTaskRole")
     (statement,) = system["FileSystemPolicy"]["Statement"]
     assert "elasticfilesystem:ClientMount" not in statement["Action"], "only roles allow it"
+
+
+def test_a_night_by_parts_tries_again_only_what_aws_did_not_take(resources: Resources) -> None:
+    """The fields are those of the Amazon States Language for a Distributed Map:
+    https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html,
+    https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html.
+    """
+    ((_, machine),) = of(resources, "AWS::StepFunctions::StateMachine")
+    assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
+    assert set(machine["DefinitionSubstitutions"]) == {"Bucket", "NightFunction", "PartFunction"}
+    definition = json.loads(machine["DefinitionString"])
+    assert set(re.findall(r"\$\{(\w+)\}", machine["DefinitionString"])) == set(
+        machine["DefinitionSubstitutions"]
+    )
+    states = definition["States"]
+    assert definition["StartAt"] == "Begin"
+    parts = states["Parts"]
+    assert parts["ToleratedFailurePercentage"] == 0
+    assert parts["ItemReader"]["ReaderConfig"] == {"InputType": "JSON"}
+    assert parts["ItemReader"]["Resource"].endswith(":s3:getObject")
+    assert parts["Next"] == parts["Catch"][0]["Next"] == "Finish", "it names what is missing"
+    child = parts["ItemProcessor"]
+    assert child["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}
+    part = child["States"]["Part"]
+    (retry,) = part["Retry"]
+    assert all(name.startswith("Lambda.") for name in retry["ErrorEquals"])
+    assert "Lambda.TooManyRequestsException" in retry["ErrorEquals"]
+    function = one(resources, "AWS::Lambda::Function", "Part")
+    assert function["Timeout"] < 300, "an express workflow may take five minutes"
+    assert states["Finish"]["End"]
+
+
+def test_a_night_by_parts_may_read_its_list_and_call_its_functions(resources: Resources) -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html."""
+    policy = one(resources, "AWS::IAM::Policy", "NightsRoleDefaultPolicy")
+    allowed = {
+        action: json.dumps(statement["Resource"])
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in [statement["Action"]]
+        if isinstance(action, str)
+    }
+    assert allowed.keys() == {
+        *("lambda:InvokeFunction", "s3:GetObject", "kms:Decrypt", "states:StartExecution")
+    }
+    assert "/store/runs/*/left.json" in allowed["s3:GetObject"]
+    assert "-nights" in allowed["states:StartExecution"]
+    role = one(resources, "AWS::IAM::Role", "NightsRole")
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert "aws:SourceAccount" in json.dumps(trust["Condition"])
+    bucket = one(resources, "AWS::S3::Bucket", "Partitions")
+    assert "VersioningConfiguration" not in bucket, "an erasure leaves no versions"
+    for label, actions in {"Night": set(), "Part": {"dynamodb:PartiQLInsert"}}.items():
+        found = one(resources, "AWS::IAM::Policy", f"{label}RoleDefaultPolicy")
+        named = {
+            name
+            for statement in found["PolicyDocument"]["Statement"]
+            for one_action in [statement["Action"]]
+            for name in ([one_action] if isinstance(one_action, str) else one_action)
+        }
+        assert "s3:DeleteObject" in named, "results of a worker that came second"
+        assert actions <= named
+        assert not any("*" in name for name in named)
 
 
 def delivers(resources: Resources) -> bool:
@@ -520,14 +582,23 @@ def test_the_service_of_feeds_may_read_results_and_keep_feeds(resources: Resourc
     assert allowed["Feeds"] == {f"dynamodb:{name}" for name in KEEPING}
     table = one(resources, "AWS::DynamoDB::Table", "Feeds")
     keys = [key["AttributeName"] for key in table["KeySchema"]]
-    (index,) = table["GlobalSecondaryIndexes"]
-    assert (keys, index["IndexName"]) == (["owner", "entry"], INDEX)
-    assert [key["AttributeName"] for key in index["KeySchema"]] == ["outbox", "due"]
-    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    assert keys == ["owner", "entry"]
+    indexes = {
+        index["IndexName"]: tuple(key["AttributeName"] for key in index["KeySchema"])
+        for index in table["GlobalSecondaryIndexes"]
+        if index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    }
+    assert indexes == INDEXES
 
 
 def test_no_role_may_do_everything(resources: Resources) -> None:
-    free = re.compile(r"^(xray|ec2|ecr:GetAuthorizationToken|servicediscovery:DiscoverInstances)")
+    """Deliveries of the logs of a state machine have no resource of their own:
+    https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html.
+    """
+    free = re.compile(
+        "^(xray|ec2|ecr:GetAuthorizationToken|servicediscovery:DiscoverInstances"
+        "|logs:.*LogDeliver(y|ies)|logs:.*ResourcePolic(y|ies)|logs:DescribeLogGroups)"
+    )
     statements = [
         statement
         for _, policy in of(resources, "AWS::IAM::Policy")
@@ -570,6 +641,7 @@ def test_every_alarm_notifies_a_topic_and_has_a_runbook_with_the_first_three_com
         "OldItems",
         "DeadLetters",
     }
+    wanted |= {"NightsFailed", "NightsTimedOut", "PartErrors"}
     wanted |= {"OldFiles", "TakeInFailures", "DeadArrivals"}
     wanted |= {"RefusedItems", "RelayErrors", "BalancerErrors", "NoEngine", "NoRelay", "Crashes"}
     wanted |= {"NoFeed", "FeedErrors", "GatewayErrors", "FeedsThrottles"}

@@ -8,6 +8,7 @@ from typing import Final
 from distributed import Client, Future, as_completed
 from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
+from distributed.security import Security
 
 from tuppence.errors import UserError
 from tuppence.usecases.ledger import Tally, WorkItem
@@ -59,6 +60,11 @@ class DaskCluster:
                 client.cancel(futures)
 
     def _connect(self) -> Client:
+        certificates = Security().get_connection_args("client")["ssl_context"]
+        if self._scheduler.startswith("tls:") and certificates is None:
+            message = f"{self._address}: this machine has no certificate for it"
+            hint = "name its file in DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT, and …__CA_FILE"
+            raise UserError("run.cluster", message, hint)
         try:
             client = Client(self._scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:

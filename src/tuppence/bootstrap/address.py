@@ -1,13 +1,15 @@
 """Composes stores at addresses, and who does the parts of runs over them."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuppence.bootstrap.extras import extra
 from tuppence.bootstrap.service_stores import tokens_of_services
+from tuppence.bootstrap.store import StoreFolder, open_store
 from tuppence.facts.consent import Use
 
 if TYPE_CHECKING:
-    from tuppence.adapters.objects.erasing import ErasableAddress
+    from tuppence.adapters.objects.erasing import ErasableAddress, PersonalAddress
     from tuppence.adapters.objects.store_address import (
         StoreAddress as StoreAddress,  # noqa: PLC0414 - commands name the type
     )
@@ -27,6 +29,11 @@ def store_at(address: str) -> "StoreAddress":
     return StoreAddress(address, tokens_of_services(None, address))
 
 
+def open_any_store(store: str) -> "StoreFolder | StoreAddress":
+    """Return the store in a folder or at an address, without checking whether it exists."""
+    return store_at(store) if is_address(store) else open_store(Path(store))
+
+
 def erasable_address(address: str, customer: str) -> "ErasableAddress":
     """Return the access to a customer's data at an address, to erase it."""
     with extra("cluster"):
@@ -34,11 +41,28 @@ def erasable_address(address: str, customer: str) -> "ErasableAddress":
         from tuppence.adapters.objects.objects import Objects  # noqa: PLC0415
         from tuppence.adapters.objects.store_address import StoreAddress  # noqa: PLC0415
 
-    store = StoreAddress(address, tokens_of_services(None, customer))
-    return ErasableAddress(store, Objects(address))
+    store, versions = StoreAddress(address, tokens_of_services(None, customer)), None
+    if address.startswith("s3://"):
+        with extra("aws"):
+            from tuppence.adapters.aws.bucket_versions import BucketVersions  # noqa: PLC0415
+            from tuppence.adapters.aws.clients import client  # noqa: PLC0415
+
+        versions = BucketVersions(client("s3", seconds=60.0), address)
+    return ErasableAddress(store, Objects(address), versions)
 
 
-def night_at_address(store: "StoreAddress", use: Use, on: str, threads: int) -> "NightAtAddress":
+def personal_address(address: str, customer: str) -> "PersonalAddress":
+    """Return the access to a customer's data at an address, to read it."""
+    with extra("cluster"):
+        from tuppence.adapters.objects.erasing import PersonalAddress  # noqa: PLC0415
+        from tuppence.adapters.objects.store_address import StoreAddress  # noqa: PLC0415
+
+    return PersonalAddress(StoreAddress(address, tokens_of_services(None, customer)))
+
+
+def night_at_address(
+    store: "StoreAddress", use: Use, on: str, threads: int, results: str = ""
+) -> "NightAtAddress":
     """Return the dependencies of a run over a store at an address.
 
     Args:
@@ -46,13 +70,21 @@ def night_at_address(store: "StoreAddress", use: Use, on: str, threads: int) -> 
         use: The intended use of the facts.
         on: The address of a cluster that does the work; empty for threads here.
         threads: Number of these threads.
+        results: The table to which each part writes what is new, too, such as dynamodb://table.
     """
     from tuppence.adapters.part_threads import PartThreads  # noqa: PLC0415 - for one command
     from tuppence.usecases.part_night import NightAtAddress  # noqa: PLC0415 - loads the compiler
 
+    further = None
+    if results:
+        with extra("aws"):
+            from tuppence.bootstrap.results_table import results_table  # noqa: PLC0415
+
+        further = results_table(results, str(store))
+    nights = store.nights(use, further)
     if not on:
-        return NightAtAddress(*store.nights(use), PartThreads(threads))
+        return NightAtAddress(*nights, PartThreads(threads))
     with extra("cluster"):
         from tuppence.adapters.dask_cluster import DaskCluster  # noqa: PLC0415
 
-    return NightAtAddress(*store.nights(use), DaskCluster(on))
+    return NightAtAddress(*nights, DaskCluster(on))

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from tuppence.adapters.aws.results import DynamoResults
     from tuppence.adapters.engines import HttpEngine, HttpEvaluations
     from tuppence.adapters.relay import Relay
-    from tuppence.rules.ruleset import RulesetStore
     from tuppence.usecases.publish_rules import ApprovedDefinitions
 
 PREFIX = "TUPPENCE_"
@@ -54,6 +53,8 @@ class Settings(msgspec.Struct, frozen=True):
         definitions: Source of the definitions that are published: the `database`, or the `bucket`
             of rulesets.
         inbox: Name of the bucket in which files of banks arrive.
+        store: Address of the store that nights by parts evaluate.
+        results: Name of the table of results.
         ledger: Name of the ledger's table.
         customer_queue: Address of the customer queue.
         invoke_queue: Address of the invoke queue.
@@ -80,6 +81,8 @@ class Settings(msgspec.Struct, frozen=True):
     rulesets: str = ""
     definitions: Literal["database", "bucket"] = "database"
     inbox: str = ""
+    store: str = ""
+    results: str = ""
     ledger: str = ""
     customer_queue: str = ""
     invoke_queue: str = ""
@@ -297,14 +300,19 @@ def s3_models(address: str) -> "S3Models":
     return S3Models(client("s3"), bucket, prefix, time.monotonic)
 
 
-def dynamo_results(table: str, rulesets: "RulesetStore") -> "Callable[[], DynamoResults]":
-    """Return a function that opens the results in a table, with layouts from a ruleset store."""
+def dynamo_results(table: str, ruleset: Callable[[str], bytes]) -> "Callable[[], DynamoResults]":
+    """Return a function that opens the results in a table.
+
+    Args:
+        table: Its name.
+        ruleset: Returns a ruleset by its digest, for the layout of its results.
+    """
     from tuppence.adapters.aws.results import DynamoResults  # noqa: PLC0415
     from tuppence.results.packed import Layout  # noqa: PLC0415
 
     @functools.lru_cache(32)
     def layout_of(digest: str) -> Layout:
-        return Layout(digest, value_names(rulesets.get(digest)))
+        return Layout(digest, value_names(ruleset(digest)))
 
     shared = client("dynamodb")
     return lambda: DynamoResults(shared, table, layout_of)

@@ -49,7 +49,7 @@ def result_store(where: str, rulesets: RulesetStore) -> Callable[[], ResultStore
     with extra("aws"):
         from tuppence.bootstrap.aws import dynamo_results  # noqa: PLC0415
 
-    return dynamo_results(where.removeprefix("dynamodb://"), rulesets)
+    return dynamo_results(where.removeprefix("dynamodb://"), rulesets.get)
 
 
 def results_of_services(where: str, rulesets: RulesetStore) -> ResultStore:

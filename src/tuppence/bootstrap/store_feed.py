@@ -2,9 +2,11 @@
 
 import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from tuppence.adapters.embedded.feed_file import NOTHING_KEPT
 from tuppence.adapters.embedded.people import StorePeople
 from tuppence.adapters.embedded.store_folder import StoreFolder
 from tuppence.compiled import interpreted
@@ -17,9 +19,12 @@ from tuppence.usecases.build_feed import Feed, FeedRequest, build_feed, served_f
 from tuppence.usecases.compare_feeds import FeedChanges, changes_of
 from tuppence.usecases.order_feed import Model
 
+if TYPE_CHECKING:
+    from tuppence.adapters.objects.store_address import StoreAddress
+
 
 def read_feed(
-    store: StoreFolder,
+    store: "StoreFolder | StoreAddress",
     customer: str,
     purposes: frozenset[str],
     policy_file: Path | None,
@@ -30,6 +35,8 @@ def read_feed(
     compare: bool,
 ) -> tuple[Feed, FeedChanges | None]:
     """Build the feed of a customer of a store; without a consent it is the last one there was.
+
+    At an address nothing is kept of what people see and do in feeds, nor a model of their order.
 
     Args:
         store: The store.
@@ -44,10 +51,17 @@ def read_feed(
     policy = feed_policy(policy_file, store.schema)
     if limit is not None:
         policy = msgspec.structs.replace(policy, places=limit)
-    with contextlib.closing(StorePeople(store, purposes, policy.vulnerable)) as people:
-        person, earlier = people.find_with_earlier(store.name_of(customer), Date(now // DAY))
-    kept = store.feed.kept(person.customer)
-    model = store.models.published()
+    name, today = store.name_of(customer), Date(now // DAY)
+    if isinstance(store, StoreFolder):
+        with contextlib.closing(StorePeople(store, purposes, policy.vulnerable)) as people:
+            person, earlier = people.find_with_earlier(name, today)
+        kept, model = store.feed.kept(person.customer), store.models.published()
+    else:
+        from tuppence.adapters.objects.address_people import AddressPeople  # noqa: PLC0415
+
+        there = AddressPeople(store, purposes, policy.vulnerable)
+        person, earlier = there.find_with_earlier(name, today)
+        kept, model = NOTHING_KEPT, None
     with interpreted():  # the draw of one feed
         feed = build_feed(FeedRequest(person, kept, policy, now, locale, model))
     if not compare or earlier is None:

@@ -44,7 +44,7 @@ ENDPOINTS: Final = 7
 """Number of VPC endpoints in the templates."""
 SECRETS: Final = 6
 """Number of secrets in the templates, without those of feeds."""
-ALARMS: Final = 35
+ALARMS: Final = 41
 """Number of alarms in the templates, without those of feeds."""
 METRICS: Final = 20
 """Number of metrics that the functions write."""

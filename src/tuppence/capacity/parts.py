@@ -6,9 +6,13 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from tuppence.capacity.environments import PART_MEMORY
 from tuppence.capacity.tables import Prices
 
 CUSTOMERS_PER_PART: Final = 10_000
+COLD_SECONDS: Final = 40
+"""Seconds in which a new function starts and compiles the loops; measured once, as 36 seconds of a
+processor, and an assumption for the rest."""
 GB_PER_WORKER: Final = 3
 """Memory of a worker with one processor."""
 START_SECONDS: Final = 60
@@ -18,6 +22,13 @@ BUSY: Final = 0.7
 assumption."""
 SCHEDULER_CPUS: Final = 2
 """Processors of the machine of the scheduler and of the one that starts the run."""
+FUNCTIONS: Final = 1_000
+"""Functions that an account may run at the same time at first."""
+BEGIN_SECONDS: Final = 15
+"""Seconds in which the function that begins a night starts, reads consents and lists the parts, and
+in the end finishes it. An assumption."""
+_TRANSITIONS: Final = 5
+"""State transitions of a night beside those of its parts."""
 CHOSEN: Final = {1_000_000: 25, 10_000_000: 250, 100_000_000: 1_000, 1_000_000_000: 4_000}
 """Number of workers by number of customers, for the estimates that the documentation shows."""
 
@@ -31,6 +42,7 @@ class MeasuredNight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         parts: Number of parts.
         seconds: Seconds on the clock, which other work of the machine makes longer.
         processor_seconds: Seconds of the processors of all workers.
+        load: Number of processes that wanted a processor of the machine, over a minute.
     """
 
     workers: int
@@ -38,6 +50,7 @@ class MeasuredNight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parts: int
     seconds: float
     processor_seconds: float
+    load: float
 
 
 class PartWork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,3 +134,27 @@ def night_of(work: PartWork, prices: Prices, customers: int, workers: int) -> Pa
     hour = workers * (cpu + GB_PER_WORKER * gb) + SCHEDULER_CPUS * (cpu + 4 * gb)
     requests = parts * work.requests_by_part / 1e6 * prices.of("s3_million_writes")
     return PartNight(customers, workers, seconds, seconds / 3_600 * hour, requests)
+
+
+def night_of_functions(work: PartWork, prices: Prices, customers: int) -> PartNight:
+    """Return the estimate of a night whose parts functions do, for a Distributed Map.
+
+    Each function starts and compiles once, and reads the rules of the run once; then it does one
+    part after the other. A child workflow has two states, of which it is paid for the start and for
+    the time of 64 MB; the map is paid for a transition for each child that it starts.
+    """
+    parts = math.ceil(customers / CUSTOMERS_PER_PART)
+    workers = min(parts, FUNCTIONS)
+    first = COLD_SECONDS + work.seconds_to_open / BUSY
+    part = (work.seconds_by_part + customers / parts * work.seconds_by_customer) / BUSY
+    seconds = BEGIN_SECONDS + first + math.ceil(parts / workers) * part
+    busy = BEGIN_SECONDS + workers * first + parts * part
+    evaluation = (
+        busy * PART_MEMORY / 1_024 * prices.of("lambda_gb_second")
+        + parts / 1e6 * prices.of("lambda_million_calls")
+        + parts / 1e6 * prices.of("states_million_express")
+        + (workers * first + parts * part) * 64 / 1_024 * prices.of("states_gb_second")
+        + (parts + _TRANSITIONS) / 1e6 * prices.of("states_million_transitions")
+    )
+    requests = parts * work.requests_by_part / 1e6 * prices.of("s3_million_writes")
+    return PartNight(customers, workers, seconds, evaluation, requests)

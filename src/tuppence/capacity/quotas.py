@@ -55,9 +55,12 @@ def quotas(environment: Environment) -> Iterator[Quota]:
     yield Quota(
         "Lambda",
         "Concurrent executions",
-        environment.invoke_concurrency + RULE_CONCURRENCY + OTHER_FUNCTIONS,
-        f"{environment.invoke_concurrency} of invoke, {RULE_CONCURRENCY} of rule, "
-        f"{OTHER_FUNCTIONS} of the others",
+        environment.invoke_concurrency
+        + environment.parts_at_once
+        + RULE_CONCURRENCY
+        + OTHER_FUNCTIONS,
+        f"{environment.invoke_concurrency} of invoke, {environment.parts_at_once} of part, "
+        f"{RULE_CONCURRENCY} of rule, {OTHER_FUNCTIONS} of the others",
     )
     for kind, units in (("read", environment.warm_reads), ("write", environment.warm_writes)):
         yield Quota(

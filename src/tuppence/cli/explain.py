@@ -8,14 +8,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tuppence.bootstrap.store import open_store
+from tuppence.bootstrap.address import open_any_store
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,
     Format,
     Purposes,
     RuleName,
-    Store,
+    StoreOrAddress,
     console,
     current_date,
     print_json,
@@ -39,13 +39,13 @@ def register(app: typer.Typer) -> None:
     def explain(
         customer: Customer,
         rule: RuleName,
-        store: Store,
+        store: StoreOrAddress,
         format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Explain the result of a rule: its clauses, their values, and the transactions used."""
         name, as_of, checked, found = explain_result(
-            open_store(store), customer, rule, frozenset(purposes), current_date()
+            open_any_store(store), customer, rule, frozenset(purposes), current_date()
         )
         if format_ is Format.JSON:
             print_json(document(name, as_of, found))

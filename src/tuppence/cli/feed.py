@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
-from tuppence.bootstrap.store import open_store
+from tuppence.bootstrap.address import open_any_store
 from tuppence.bootstrap.store_feed import read_feed
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
@@ -16,7 +16,7 @@ from tuppence.cli.output import (
     FeedPolicy,
     Format,
     Purposes,
-    Store,
+    StoreOrAddress,
     console,
     current_time,
     error_console,
@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: `tuppence feed C0000007 --store demo`")
     def feed(
         customer: Customer,
-        store: Store,
+        store: StoreOrAddress,
         limit: Annotated[
             int | None,
             typer.Option(min=1, max=100, help="Maximum number of insights.", show_default="5"),
@@ -55,7 +55,7 @@ def register(app: typer.Typer) -> None:
         What the customer has dismissed, snoozed or turned off is left out, see tuppence serve app.
         """
         found, changes = read_feed(
-            open_store(store),
+            open_any_store(store),
             customer,
             frozenset(purposes),
             policy,

@@ -141,6 +141,40 @@ def _add_runs(app: typer.Typer) -> None:
         _print(found)
         raise typer.Exit(0 if found.complete else 4 if found.titles else 3)
 
+    @app.command(epilog="Example: `tuppence fleet night --env prod --as-of 2026-06-30 --wait`")
+    def night(
+        env: Environment,
+        as_of: Annotated[str, typer.Option(help="The date that rules take for today.")],
+        ruleset: Annotated[
+            str, typer.Option(help="Digest of a ruleset; the last published one if omitted.")
+        ] = "",
+        wait: Annotated[
+            bool, typer.Option("--wait", help="Wait until the night is finished or has failed.")
+        ] = False,
+        minutes: Annotated[
+            int, typer.Option(min=1, help="With --wait: stop waiting after this time.")
+        ] = 240,
+    ) -> None:
+        """Begin a night by parts, for everybody in the store of the environment, or resume it.
+
+        Parts that are done already are not done again. With --wait the exit status is 0 if the
+        night is finished, 3 if it is still running, and 1 if parts are missing, which are named.
+        """
+        fleet = open_fleet(env)
+        execution = fleet.begin_night(Start(as_of=as_of, ruleset=ruleset or None))
+        echo(f"begun: {execution}")
+        if not wait:
+            return
+        end = time.monotonic() + 60 * minutes
+        while not (found := fleet.night(execution)).ended and time.monotonic() < end:
+            time.sleep(POLL_SECONDS)
+        if found.problem:
+            raise UserError("fleet.night", found.problem, "the same command does what is missing")
+        if found.output is None:
+            echo("the night goes on")
+            raise typer.Exit(3)
+        echo(f"finished: {found.output['customers']:,} customers")
+
     @app.command(epilog="Example: `tuppence fleet redrive 2026-06-30-0123456789abcdef --env prod`")
     def redrive(
         run_id: Annotated[str, typer.Argument(help="Name of the run.")], env: Environment

@@ -3,11 +3,11 @@
 import functools
 import time
 from pathlib import Path
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated, NamedTuple
 
 import typer
 
-from tuppence.bootstrap.address import erasable_address, is_address
+from tuppence.bootstrap.address import erasable_address, is_address, personal_address
 from tuppence.bootstrap.database import fact_database
 from tuppence.bootstrap.learning import learning_of_services, renew_models_of
 from tuppence.bootstrap.personal import personal_folder
@@ -45,7 +45,13 @@ Customer = Annotated[
     # any text, so that what an older version took in can be read and erased
     typer.Argument(help="Identifier of the customer.", show_default=False, callback=_as_text),
 ]
-Store = Annotated[Path | None, typer.Option(help="The folder of the store.", show_default=False)]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        help="The folder of the store, or its address, such as s3://bucket/store.",
+        show_default=False,
+    ),
+]
 Database = Annotated[
     str, typer.Option(help="In place of a store: the database of the services.", show_default=False)
 ]
@@ -110,19 +116,18 @@ def register(app: typer.Typer) -> None:
                 kept = feeds_of_services(where.feeds)
                 print_json(export_from_services(facts, found, known, tokens, customer, kept))
         else:
-            print_json(export_from_store(personal_folder(open_store(where)), customer))
+            held = (
+                personal_address(where, customer)
+                if is_address(where)
+                else personal_folder(open_store(Path(where)))
+            )
+            print_json(export_from_store(held, customer))
 
     @app.command(epilog="Example: `tuppence forget C0000007 --store demo --yes`")
     def forget(
         ctx: typer.Context,
         customer: Customer,
-        store: Annotated[
-            str | None,
-            typer.Option(
-                help="The folder of the store, or its address, such as s3://bucket/store.",
-                show_default=False,
-            ),
-        ] = None,
+        store: Store = None,
         database: Database = "",
         results: Results = "",
         rulesets: Rulesets = "",
@@ -200,17 +205,14 @@ def _tell_models(destroyed: int) -> None:
         echo(f"destroyed: {destroyed:,} models of the order of feeds; a published one is new")
 
 
-Where = TypeVar("Where", bound=str | Path)
-
-
 def _where(
-    store: Where | None,
+    store: str | None,
     database: str,
     results: str,
     rulesets: str,
     key: Path | None,
     feeds: str,
-) -> Where | Services:
+) -> str | Services:
     """Return the location of the data: a store, or the services.
 
     Raises:

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
+from tuppence.bootstrap.address import open_any_store
 from tuppence.bootstrap.store import open_store
 from tuppence.cli import publish
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Format,
     Purposes,
-    Store,
+    StoreOrAddress,
     console,
     current_date,
     date_option,
@@ -113,7 +114,7 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
     )
     def preview(
         path: Annotated[Path, typer.Argument(help="The file of one rule.")],
-        store: Store,
+        store: StoreOrAddress,
         live: Annotated[
             Path | None, typer.Option(help="The live rules; those of the last run if omitted.")
         ] = None,
@@ -127,12 +128,13 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Show how many customers a rule would find, their scores, and overlaps with others."""
-        schema = _schema(None, store)
+        opened = open_any_store(store)
+        schema = opened.schema
         rules = read_rules(path, schema).usable()
         if len(rules) != 1:
             raise UserError("rules.one", f"{path}: one rule is previewed at a time")
         found, date = preview_rule(
-            open_store(store),
+            opened,
             rules[0],
             None if live is None else make_ruleset(read_rules(live, schema).usable()),
             date_option(as_of, "--as-of") if as_of else None,

@@ -82,6 +82,12 @@ def register(app: typer.Typer) -> None:
                 "The store must be at an address that its workers reach."
             ),
         ] = "",
+        results: Annotated[
+            str,
+            typer.Option(
+                help="With a store at an address: a table, dynamodb://table, that gets what is new."
+            ),
+        ] = "",
     ) -> None:
         """Evaluate every rule for every customer, and store the results.
 
@@ -97,6 +103,9 @@ def register(app: typer.Typer) -> None:
             message = f"{store}: the workers of a cluster cannot share this folder"
             hint = f"tuppence load --store {store} --to s3://BUCKET/STORE puts it where they can"
             raise UserError("run.folder", message, hint)
+        if results and isinstance(opened, StoreFolder):
+            message = f"{store}: the results of this folder stay in it"
+            raise UserError("run.folder", message, "--results is for stores at addresses")
         facts = opened.facts()
         if not facts.partitions():
             raise UserError("run.empty", f"{store}: there are no customers in this store")
@@ -132,7 +141,7 @@ def register(app: typer.Typer) -> None:
                     outcome = run_night(night, ruleset, date, processes, advance, current_time)
                 else:
                     opened.rulesets.put(ruleset)
-                    parts = night_at_address(opened, use, on, processes)
+                    parts = night_at_address(opened, use, on, processes, results)
                     outcome = run_by_parts(parts, ruleset, date, advance, current_time)
             except KeyboardInterrupt:
                 bar.stop()

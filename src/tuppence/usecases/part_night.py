@@ -17,8 +17,16 @@ from tuppence.feel.values import Date
 from tuppence.results.batch import merge_results
 from tuppence.results.result import CustomerResults
 from tuppence.rules.ruleset import Ruleset
-from tuppence.usecases.ledger import RunRecord, RunRecords, Tally, WorkItem
-from tuppence.usecases.run import Clock, RunOutcome, name_run, no_clock, resume_run, tally_of
+from tuppence.usecases.ledger import RunRecord, RunRecords, Tally, WorkItem, add
+from tuppence.usecases.run import (
+    Clock,
+    RunOutcome,
+    begin_run,
+    name_run,
+    no_clock,
+    resume_run,
+    tally_of,
+)
 
 MAX_NAMED: Final = 20
 """Number of missing parts that an error names."""
@@ -31,6 +39,10 @@ class PartProblem(msgspec.Struct, frozen=True):
     message: str
     hint: str = ""
 
+
+_NO_REASON: Final = PartProblem(
+    "run.worker-lost", "no worker has done it, or told why not", "see the logs of the workers"
+)
 
 DoPart = Callable[[WorkItem], Tally | PartProblem]
 """Does a part anywhere, keeps its results, and returns its counts; it can be pickled."""
@@ -55,6 +67,10 @@ class Nights(RunRecords, Protocol):
         Raises:
             UserError: Another run has begun since.
         """
+        ...
+
+    def problems(self, run_id: str) -> Mapping[str, PartProblem]:
+        """Return why parts could not be done the last time that they were tried, by partition."""
         ...
 
 
@@ -91,14 +107,7 @@ def run_by_parts(
     Raises:
         UserError: Parts are missing, each of which is named; or as from `resume_run`.
     """
-    parts = [WorkItem(name, 0, customers) for name, customers in deps.facts.partitions()]
-    record = RunRecord(
-        name_run(deps.facts.digest, ruleset.digest, as_of),
-        as_of.day,
-        ruleset.digest,
-        tuple(part.name for part in parts),
-        started=clock(),
-    )
+    record, parts = _run_of(deps.facts, ruleset, as_of, clock)
 
     def work(left: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Tally]]:
         missing: dict[str, PartProblem] = {}
@@ -112,6 +121,51 @@ def run_by_parts(
             raise _incomplete(missing, len(parts))
 
     return resume_run(record, parts, deps.nights, work, advance, clock)
+
+
+def begin_by_parts(
+    facts: PermittedFacts,
+    nights: Nights,
+    ruleset: Ruleset,
+    as_of: Date,
+    clock: Clock = no_clock,
+) -> tuple[str, list[WorkItem]]:
+    """Enter a run, or resume it; return its name, and the parts that others have to do.
+
+    Args:
+        facts: The facts as they are now, as far as they may be read.
+        nights: Records the run, with these facts.
+        ruleset: The rules, which are kept at the address already.
+        as_of: The date that the rules take for today.
+        clock: Tells when the run starts.
+
+    Raises:
+        UserError: A run of a later date was started already.
+    """
+    record, parts = _run_of(facts, ruleset, as_of, clock)
+    begin_run(record, nights)
+    done = nights.done(record.run_id)
+    return record.run_id, [part for part in parts if part.name not in done]
+
+
+def finish_by_parts(nights: Nights, run_id: str, clock: Clock = no_clock) -> RunOutcome:
+    """Enter that a run is finished, once others have done all its parts.
+
+    Raises:
+        UserError: Parts are missing, each of which is named; or another run has begun since.
+    """
+    done = nights.done(run_id)
+    record = nights.latest()
+    if record is None or record.run_id != run_id:
+        raise UserError("run.superseded", f"another run was started after {run_id}")
+    left = [name.partition(":")[0] for name in record.items if name not in done]
+    if left:
+        reasons = nights.problems(run_id)
+        missing = {name: reasons.get(name, _NO_REASON) for name in left}
+        raise _incomplete(missing, len(record.items))
+    if not record.finished:
+        nights.finish(run_id, clock())
+    return RunOutcome(run_id, add(list(done.values())), 0, record.finished)
 
 
 def evaluate_part(
@@ -133,6 +187,21 @@ def evaluate_part(
     found = merge_results(before, evaluation.results)
     rows = {**before, **{row.customer_id: row for row in found.rows}}
     return [rows[one] for one in everybody if one in rows], tally_of(evaluation, found)
+
+
+def _run_of(
+    facts: PermittedFacts, ruleset: Ruleset, as_of: Date, clock: Clock
+) -> tuple[RunRecord, list[WorkItem]]:
+    """Return the record of a run over some facts, and its parts."""
+    parts = [WorkItem(name, 0, customers) for name, customers in facts.partitions()]
+    record = RunRecord(
+        name_run(facts.digest, ruleset.digest, as_of),
+        as_of.day,
+        ruleset.digest,
+        tuple(part.name for part in parts),
+        started=clock(),
+    )
+    return record, parts
 
 
 def _incomplete(missing: Mapping[str, PartProblem], count: int) -> UserError:

@@ -149,11 +149,7 @@ def resume_run(
     Raises:
         UserError: A run of a later date was started already.
     """
-    latest = ledger.latest()
-    _refuse_older(latest, record.as_of)
-    if latest is None or (latest.run_id, latest.items) != (record.run_id, record.items):
-        ledger.start(record)
-        latest = record
+    is_finished = begin_run(record, ledger)
     done = dict(ledger.done(record.run_id))
     for tally in done.values():
         advance(tally)
@@ -161,9 +157,23 @@ def resume_run(
     for item, tally in work([item for item in items if item.name not in done]):
         done[item.name] = tally
         advance(tally)
-    if not latest.finished:
+    if not is_finished:
         ledger.finish(record.run_id, clock())
-    return RunOutcome(record.run_id, add(list(done.values())), resumed, latest.finished)
+    return RunOutcome(record.run_id, add(list(done.values())), resumed, is_finished)
+
+
+def begin_run(record: RunRecord, ledger: RunRecords) -> bool:
+    """Enter a run, unless it is the one that was started last; return whether that is finished.
+
+    Raises:
+        UserError: A run of a later date was started already.
+    """
+    latest = ledger.latest()
+    _refuse_older(latest, record.as_of)
+    if latest is None or (latest.run_id, latest.items) != (record.run_id, record.items):
+        ledger.start(record)
+        return False
+    return latest.finished
 
 
 def in_order(

@@ -5,17 +5,21 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.addresses import AS_OF, Packed, packed, population, run_here, run_there, share, use_as_of
 from tests.building import bank, day, some_rules
 from tests.conftest import Run
 
+from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.objects import nights
 from tuppence.adapters.objects.address_place import AddressPlace
+from tuppence.adapters.objects.night_parts import keep_problem
 from tuppence.adapters.objects.nights import AddressPart
 from tuppence.adapters.objects.objects import Objects
 from tuppence.adapters.objects.store_address import StoreAddress
+from tuppence.adapters.part_threads import PartThreads
 from tuppence.bootstrap.address import night_at_address, store_at
 from tuppence.bootstrap.store import StoreFolder
 from tuppence.errors import UserError
@@ -26,7 +30,13 @@ from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.rules.ruleset import Ruleset
 from tuppence.usecases.ledger import RunRecord, Tally, WorkItem
-from tuppence.usecases.part_night import PartProblem, run_by_parts
+from tuppence.usecases.part_night import (
+    NightAtAddress,
+    PartProblem,
+    begin_by_parts,
+    finish_by_parts,
+    run_by_parts,
+)
 
 NEXT = "2026-07-01"
 
@@ -96,7 +106,7 @@ def test_a_part_done_twice_late_or_by_two_workers_changes_nothing(
 
         def each(self, do, parts):  # type: ignore[no-untyped-def]
             for part in parts:
-                opened = [nights._OpenNight(do.address, do.folder) for _ in range(2)]
+                opened = [nights._OpenNight(do.address, do.folder, None) for _ in range(2)]
                 with ThreadPoolExecutor(2) as pool:
                     futures = [pool.submit(one.do, part.partition) for one in opened]
                 found = [future.result() for future in futures]
@@ -112,6 +122,75 @@ def test_a_part_done_twice_late_or_by_two_workers_changes_nothing(
     assert late(WorkItem("p00003", 0, 10)) == twice[6]
     assert packed(shared) == before
     assert sorted(str(path) for path in tmp_path.rglob("*")) == files
+
+
+class Further(msgspec.Struct, frozen=True):
+    """Opens results in a file beside those of the night."""
+
+    path: str
+
+    def __call__(self) -> Database:
+        return Database(Path(self.path), write_ahead=True)
+
+
+def test_each_part_writes_to_other_results_before_it_is_done_and_late_ones_nothing(
+    shared: StoreAddress, rules: Ruleset, tmp_path: Path
+) -> None:
+    shared.rulesets.put(rules)
+    further = Further(str(tmp_path / "results.sqlite"))
+    night = NightAtAddress(*shared.nights(use_as_of(), further), PartThreads(1))
+
+    def copied() -> dict[str, tuple[int, bytes]]:
+        with further() as store:
+            return {row.customer_id: (row.as_of, row.packed) for row in store.scan()}
+
+    done = list[Tally]()
+    outcome = run_by_parts(night, rules, Date(day(AS_OF)), done.append)
+    assert copied() == packed(shared)
+    with further() as store:
+        store.erase("C0000001")
+    part = WorkItem("p00000", 0, 10)
+    assert night.nights.doing(outcome.run_id)(part) == done[0]
+    assert "C0000001" not in copied(), "a part that is done writes nothing again"
+    nights = shared.nights(use_as_of(NEXT), further)[1]
+    nights.start(RunRecord("first", day(NEXT), rules.digest, (part.name,)))
+    late = nights.doing("first")
+    nights.start(RunRecord("second", day(NEXT), rules.digest, (part.name,)))
+    before = copied()
+    found = late(part)
+    assert isinstance(found, PartProblem)
+    assert found.code == "run.superseded"
+    assert copied() == before
+
+
+def test_a_night_that_others_do_names_what_is_missing_until_all_is_done(
+    shared: StoreAddress, rules: Ruleset
+) -> None:
+    shared.rulesets.put(rules)
+    facts, nights = shared.nights(use_as_of())
+    run_id, left = begin_by_parts(facts, nights, rules, Date(day(AS_OF)))
+    assert [part.partition for part in left] == [f"p0000{number}" for number in range(6)]
+    listed = nights.list_left(run_id, left)
+    assert msgspec.json.decode(Objects(str(shared)).get(f"{listed.folder}/left.json")[0])
+    do = nights.doing(run_id)
+    for part in left[:4]:
+        assert isinstance(do(part), Tally)
+    keep_problem(
+        Objects(str(shared)), listed.folder, "p00004", PartProblem("store.corrupt", "is damaged")
+    )
+    with pytest.raises(UserError, match="2 of 6 parts of the run are missing") as raised:
+        finish_by_parts(nights, run_id)
+    assert raised.value.details == (
+        "p00004: is damaged",
+        "p00005: no worker has done it, or told why not",
+    )
+    again, left = begin_by_parts(facts, nights, rules, Date(day(AS_OF)))
+    assert (again, [part.partition for part in left]) == (run_id, ["p00004", "p00005"])
+    for part in left:
+        do(part)
+    assert finish_by_parts(nights, run_id).tally.customers == 60
+    assert finish_by_parts(nights, run_id).already_finished
+    assert shared.has_results
 
 
 def test_a_night_evaluates_the_facts_of_its_beginning(
@@ -309,6 +388,34 @@ def test_commands_load_run_and_list_a_store_at_an_address(
     assert "store.address" in tuppence(*run, "ftp://host/store", status=1).stderr
 
 
+def test_what_people_read_at_an_address_is_what_they_read_in_a_folder(
+    here: StoreFolder, rules: Ruleset, tmp_path: Path, tuppence: Run
+) -> None:
+    """The two nights of the folder, at an address: feeds, reasons, previews, exports."""
+    shared = share(here, f"file://{tmp_path}/shared")
+    explain = ("explain", "C0000001", "bank_fees", "--format", "json", "--store")
+    assert "results.missing" in tuppence(*explain, shared, status=1).stderr
+    for day_of_night in (AS_OF, NEXT):
+        run_there(shared, rules, day_of_night)
+    rule = Path(__file__).parents[3] / "catalogue/bank_fees.yaml"
+    for asked in (
+        explain,
+        ("feed", "C0000001", "--new", "--format", "json", "--store"),
+        ("rules", "preview", rule, "--format", "json", "--store"),
+    ):
+        assert tuppence(*asked, shared).stdout == tuppence(*asked, here.path).stdout
+    ours, theirs = (
+        json.loads(tuppence("export", "C0000001", "--store", one).stdout)
+        for one in (here.path, shared)
+    )
+    assert theirs["results"] == ours["results"]
+    assert theirs.keys() == ours.keys()
+    assert theirs["customers"] == ours["customers"]
+    assert theirs["transactions"] == ours["transactions"]
+    unknown = ("feed", "nobody", "--store", shared)
+    assert "facts.unknown-customer" in tuppence(*unknown, status=1).stderr
+
+
 def test_nothing_is_sent_without_tls_unless_an_operator_allows_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -358,5 +465,5 @@ def test_a_night_reads_the_census_of_its_beginning(shared: StoreAddress, rules: 
     shared.keep_census(Census(day("2026-07-01")))
     do = night.nights.doing("one")
     assert isinstance(do, AddressPart)
-    assert nights._OpenNight(do.address, do.folder)._facts.read("p00000").census == first
+    assert nights._OpenNight(do.address, do.folder, None)._facts.read("p00000").census == first
     assert shared.census() == Census(day("2026-07-01"))

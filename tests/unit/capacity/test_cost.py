@@ -12,7 +12,7 @@ from tuppence.capacity import tables
 from tuppence.capacity.cost import estimate, monthly
 from tuppence.capacity.environments import ENVIRONMENTS
 from tuppence.capacity.feed_cost import feed_monthly
-from tuppence.capacity.parts import night_of, read_part_work
+from tuppence.capacity.parts import night_of, night_of_functions, read_part_work
 from tuppence.capacity.quotas import quotas
 from tuppence.capacity.run import PUBLISHED, Load, Shape, our_shape, run_of
 from tuppence.capacity.tables import Price, Prices, read_prices, read_work
@@ -82,7 +82,9 @@ def whole_bill(prices: Prices) -> list[float]:
     lines = monthly(PROD, prices, WORK, MILLION, our_shape(PROD, WORK))
     feeds = feed_monthly(PROD, prices, MILLION.customers)
     by_parts = night_of(read_part_work(), prices, MILLION.customers, 25)
-    return [*(line.usd for line in itertools.chain(lines, feeds)), by_parts.store_usd]
+    functions = night_of_functions(read_part_work(), prices, MILLION.customers)
+    usd = (line.usd for line in itertools.chain(lines, feeds))
+    return [*usd, by_parts.store_usd, functions.evaluation_usd]
 
 
 def test_the_cost_of_feeds_agrees_with_a_calculation_by_hand() -> None:
@@ -93,7 +95,7 @@ def test_the_cost_of_feeds_agrees_with_a_calculation_by_hand() -> None:
     assert found["web ACL"] == 9
     assert found["web ACL, requests"] == pytest.approx(60 * 0.6)
     assert found["alarms, metrics, secrets"] == pytest.approx(4 * 0.1 + (25 + 6) * 0.3 + 3 * 0.4)
-    assert found["feeds, writes"] == pytest.approx(30 * (1 + 2 * 9) * 0.705)
+    assert found["feeds, writes"] == pytest.approx(30 * (1 + 2 * 9 + 2) * 0.705)
     assert found["feeds, reads"] == pytest.approx(30 * (2 * 9 + 3) * 0.1415)
     calls = 4 * 30.4375  # four times a day
     seconds = 60 + 1_000_000 * 0.0015 / 0.5
@@ -162,7 +164,7 @@ def test_quotas_follow_from_the_environment() -> None:
         needed["Fargate On-Demand vCPU resource count"]
         == 2 * 20 + 2 * 3 * 0.5 + 2 * 3 * 0.5 + 1 + 1
     )
-    assert needed["Concurrent executions"] == 200 + 20 + 5
+    assert needed["Concurrent executions"] == 200 + 500 + 20 + 5
     assert needed["Table-level write throughput limit"] == PROD.warm_writes
 
 

@@ -4,12 +4,15 @@ import msgspec
 import pytest
 
 from tuppence.capacity.parts import (
+    BEGIN_SECONDS,
     BUSY,
     CHOSEN,
+    COLD_SECONDS,
     CUSTOMERS_PER_PART,
     START_SECONDS,
     PartWork,
     night_of,
+    night_of_functions,
     night_seconds,
     read_part_work,
 )
@@ -35,6 +38,19 @@ def test_time_and_cost_agree_with_a_calculation_by_hand() -> None:
     assert found.store_usd == pytest.approx(100 * 20 * 5 / 1e6)
 
 
+def test_a_night_of_functions_agrees_with_a_calculation_by_hand() -> None:
+    """10,000 parts of 10.1 s by 1,000 functions are ten rounds."""
+    found = night_of_functions(WORK, read_prices("us-east-1"), 100_000_000)
+    assert found.workers == 1_000
+    part, first = 10.1 / BUSY, COLD_SECONDS + 2 / BUSY
+    assert found.seconds == pytest.approx(BEGIN_SECONDS + first + 10 * part)
+    busy = 1_000 * first + 10_000 * part
+    memory = 3_008 / 1_024 * 0.0000166667
+    states = 10_000 * 1e-6 + busy / 16 * 0.00001667 + 10_005 * 25e-6
+    by_hand = (BEGIN_SECONDS + busy) * memory + 10_000 * 0.2e-6 + states
+    assert found.evaluation_usd == pytest.approx(by_hand)
+
+
 def test_the_scheduler_bounds_a_night_of_many_short_parts() -> None:
     short = msgspec.structs.replace(WORK, seconds_by_customer=0.0)
     assert night_seconds(short, 1, 100_000, 100_000, 1.0) == pytest.approx(200)
@@ -53,5 +69,9 @@ def test_estimates_are_within_three_minutes_and_a_dollar_for_a_million_customers
     million = night_of(work, prices, 1_000_000, CHOSEN[1_000_000])
     assert million.seconds < 180
     assert million.evaluation_usd < 1
+    of_functions = night_of_functions(work, prices, 1_000_000)
+    assert of_functions.seconds < 180
+    assert of_functions.evaluation_usd < 1
+    assert night_of_functions(work, prices, 100_000_000).seconds < 1_800
     assert night_of(work, prices, 100_000_000, CHOSEN[100_000_000]).seconds < 1_800
     assert all(customers % CUSTOMERS_PER_PART == 0 for customers in CHOSEN)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.executions import Execution, begin_execution, execution_of
 from tuppence.adapters.aws.functions import invoke_function
 from tuppence.adapters.aws.ledger import DynamoLedger
 from tuppence.adapters.aws.queues import SqsQueue
@@ -54,6 +55,15 @@ class Fleet:
         """
         asked = {"ruleset": ruleset or None, "edition": edition}
         return self._invoke("refresh", msgspec.json.encode(asked))
+
+    def begin_night(self, start: Start) -> str:
+        """Begin a night by parts, or resume it; return the ARN of its execution."""
+        arn = stack_outputs(f"tuppence-{self._environment}-nights")["NightsArn"]
+        return begin_execution(arn, msgspec.json.encode(start).decode())
+
+    def night(self, execution: str) -> Execution:
+        """Return how far a night by parts is."""
+        return execution_of(execution)
 
     def progress(self, run_id: str) -> Progress:
         """Return the progress of a run."""

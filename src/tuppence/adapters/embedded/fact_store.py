@@ -148,6 +148,10 @@ class FactStore:
         customers = self._segments.table(self._home(customer_id), "customers")
         return str(customers.filter(pl.col("id") == customer_id)["currency"][0])
 
+    def partition_of(self, customer_id: str) -> str:
+        """Return the name of the partition of a customer; fails as `find` does."""
+        return self._home(customer_id).name
+
     def _home(self, customer_id: str) -> Partition:
         """Return the partition of a customer.
 

@@ -87,7 +87,8 @@ _MARKS: Final = 500
 _STATES: Final = msgspec.json.Decoder(ItemState)
 _EVENTS: Final = msgspec.json.Decoder(Event)
 _VIEWS: Final = msgspec.json.Decoder(View)
-_NOTHING: Final = Kept({}, Preferences(), frozenset())
+NOTHING_KEPT: Final = Kept({}, Preferences(), frozenset())
+"""The memory of a person whose feed nobody has seen."""
 
 
 class OpenFeed:
@@ -162,7 +163,7 @@ class FeedRecords:
     def kept(self, customer: str) -> Kept:
         """Return the stored events and preferences of a person."""
         with self._reading() as file:
-            return _NOTHING if file is None else read_kept(file, customer)
+            return NOTHING_KEPT if file is None else read_kept(file, customer)
 
     def export(self, customer: str) -> Mapping[str, Any]:
         """Return all that is kept of a person, for JSON."""

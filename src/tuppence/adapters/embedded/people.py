@@ -2,7 +2,7 @@
 
 import bisect
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,15 +17,23 @@ from tuppence.rules.rule import Rule
 from tuppence.rules.ruleset import has_rule
 from tuppence.usecases.build_feed import frozen_day
 from tuppence.usecases.compare_feeds import Earlier
-from tuppence.usecases.customer_store import day_of, no_results
+from tuppence.usecases.customer_store import EvaluatedStore, StoredResults, day_of, no_results
 from tuppence.usecases.feed_ports import Person
 from tuppence.usecases.ledger import RunRecord
 
 
-class _Owner(NamedTuple):
+class Owner(NamedTuple):
+    """The attributes of a customer whose feed is shown.
+
+    Attributes:
+        currency: The currency of the customer.
+        vulnerable: Whether they are vulnerable; None if it is not known.
+        address: The address to which they get mail; None if it is not known.
+    """
+
     currency: str
     vulnerable: bool | None
-    address: str | None
+    address: str | None = None
 
 
 class StorePeople:
@@ -52,7 +60,7 @@ class StorePeople:
         self._vulnerable = vulnerable
         self._address = address
         self._lock = threading.Lock()
-        self._owners: tuple[tuple[int, int], Mapping[str, _Owner]] | None = None
+        self._owners: tuple[tuple[int, int], Mapping[str, Owner]] | None = None
         self._results: tuple[int, Database] | None = None
         self._rules: dict[str, Mapping[str, Rule]] = {}
 
@@ -99,21 +107,11 @@ class StorePeople:
         """Return the customer, and the same after the run before, if there was one."""
         with self._lock:
             owner = self._owner(customer)
-            row, before, latest = self._database().of(customer)
-            person = self._person(customer, owner, row, latest, today)
-            if latest is None or latest.before is None:
-                return person, None
-            then = None
-            if before is not None:
-                then = person._replace(
-                    results=before.results,
-                    version=before.version,
-                    rules=self._rules_of(before.ruleset),
-                    ruleset=before.ruleset,
-                )
-            return person, Earlier(Date(latest.before), then)
+            stored = self._database().of(customer)
+            person = self._person(customer, owner, stored.results, stored.latest, today)
+            return person, earlier_of(person, stored, self._rules_of)
 
-    def _owner(self, customer: str) -> _Owner:
+    def _owner(self, customer: str) -> Owner:
         owner = self._known().get(customer)
         if owner is None:
             message = f"{self._store}: there is no customer {customer}"
@@ -124,37 +122,20 @@ class StorePeople:
     def _person(
         self,
         customer: str,
-        owner: _Owner,
+        owner: Owner,
         row: CustomerResults | None,
         latest: RunRecord | None,
         today: Date,
     ) -> Person:
-        if row is None:
-            raise no_results(str(self._store), customer)
-        as_of, frozen = day_of(row, latest), ""
-        consents = self._store.consents_of(customer)
-        if consents and not readable(consents, Use(self._purposes, today.day, as_of.day)):
-            as_of, frozen = frozen_day(consents, Date(row.as_of), as_of)
-        return Person(
-            customer,
-            row.results,
-            row.version,
-            self._rules_of(row.ruleset),
-            row.ruleset,
-            as_of,
-            as_of,
-            frozen,
-            owner.currency,
-            owner.vulnerable,
-            owner.address,
-        )
+        purposes, rules_of = self._purposes, self._rules_of
+        return person_of(self._store, customer, owner, row, latest, purposes, today, rules_of)
 
     def _rules_of(self, digest: str) -> Mapping[str, Rule]:
         if digest not in self._rules:
             self._rules[digest] = self._store.rules(digest)
         return self._rules[digest]
 
-    def _known(self) -> Mapping[str, _Owner]:
+    def _known(self) -> Mapping[str, Owner]:
         """Return all customers; an import replaces the manifest, which is then another file."""
         path = self._store.path / layout.FACTS / layout.MANIFEST
         state = _identity(path)
@@ -169,7 +150,7 @@ class StorePeople:
                 [None] * frame.height if address is None else frame[address].to_list(),
                 strict=True,
             )
-            self._owners = state, {name: _Owner(*rest) for name, *rest in known}
+            self._owners = state, {name: Owner(*rest) for name, *rest in known}
         return self._owners[1]
 
     def _database(self) -> Database:
@@ -183,6 +164,70 @@ class StorePeople:
                 self._results[1].close()
             self._results = inode, Database(path, following=True)
         return self._results[1]
+
+
+def person_of(
+    store: EvaluatedStore,
+    customer: str,
+    owner: Owner,
+    row: CustomerResults | None,
+    latest: RunRecord | None,
+    purposes: frozenset[str],
+    today: Date,
+    rules_of: Callable[[str], Mapping[str, Rule]],
+) -> Person:
+    """Return a customer of a store with their results, as feeds need them.
+
+    Args:
+        store: The store.
+        customer: Name of the customer in the store.
+        owner: The customer's attributes.
+        row: Their stored results.
+        latest: The run that was started last.
+        purposes: Consents for these count, and for no others.
+        today: The day of the clock.
+        rules_of: Returns the rules of a ruleset by identifier.
+
+    Raises:
+        UserError: There are no results of the customer.
+    """
+    if row is None:
+        raise no_results(str(store), customer)
+    as_of, frozen = day_of(row, latest), ""
+    consents = store.consents_of(customer)
+    if consents and not readable(consents, Use(purposes, today.day, as_of.day)):
+        as_of, frozen = frozen_day(consents, Date(row.as_of), as_of)
+    return Person(
+        customer,
+        row.results,
+        row.version,
+        rules_of(row.ruleset),
+        row.ruleset,
+        as_of,
+        as_of,
+        frozen,
+        owner.currency,
+        owner.vulnerable,
+        owner.address,
+    )
+
+
+def earlier_of(
+    person: Person, stored: StoredResults, rules_of: Callable[[str], Mapping[str, Rule]]
+) -> Earlier | None:
+    """Return a customer as they were after the run before, if there was one."""
+    _, before, latest = stored
+    if latest is None or latest.before is None:
+        return None
+    then = None
+    if before is not None:
+        then = person._replace(
+            results=before.results,
+            version=before.version,
+            rules=rules_of(before.ruleset),
+            ruleset=before.ruleset,
+        )
+    return Earlier(Date(latest.before), then)
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -1,28 +1,75 @@
-"""Erases a customer from a store at an address, and reads all of it again."""
+"""Exports and erases a customer of a store at an address; after erasing it reads all again."""
 
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Sequence
+from typing import Final, Protocol
 
 import msgspec
 import polars as pl
 
 from tuppence.adapters.embedded import layout
+from tuppence.adapters.embedded.locking import consistent
 from tuppence.adapters.embedded.privacy import rows_of_customer
 from tuppence.adapters.objects.address_place import MANIFEST
-from tuppence.adapters.objects.nights import (
-    Begun,
-    erase_results,
-    frame_of,
-    latest_night,
-    parts_done,
-)
+from tuppence.adapters.objects.night_parts import erase_results, frame_of, parts_done
+from tuppence.adapters.objects.nights import Begun, latest_night
 from tuppence.adapters.objects.objects import Objects
 from tuppence.adapters.objects.store_address import CONSENTS, StoreAddress
 from tuppence.errors import UserError
 from tuppence.facts.rows import Rows
+from tuppence.facts.schema import Schema
+from tuppence.rules.ruleset import Ruleset
 from tuppence.usecases.erase_customer import ErasedRows, Traces
+from tuppence.usecases.export_personal_data import PersonalData
 
 NIGHT: Final = "/night.json"
+
+
+class OlderVersions(Protocol):
+    """Versions of objects that are kept although newer ones replace them, or they were deleted."""
+
+    def older(self) -> Sequence[dict[str, str]]:
+        """Return the key and version of each."""
+        ...
+
+    def delete(self) -> None:
+        """Delete all of them for good."""
+        ...
+
+
+class PersonalAddress:
+    """The data of one customer at an address, to be read. Implements the port PersonalStore.
+
+    Args:
+        store: The store.
+    """
+
+    def __init__(self, store: StoreAddress) -> None:
+        self._store = store
+
+    def __str__(self) -> str:
+        return str(self._store)
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of the facts."""
+        return self._store.schema
+
+    def name_of(self, customer: str) -> str:
+        """Return the name of a customer in the store."""
+        return self._store.name_of(customer)
+
+    def ruleset(self, digest: str) -> Ruleset:
+        """Return the ruleset that results were made with."""
+        return self._store.ruleset(digest)
+
+    def personal_data(self, customer: str) -> PersonalData:
+        """Return the data of a customer; imports, rejects and feeds stay in folders."""
+        rows = consistent(lambda: rows_of_customer(self._store.facts(), customer))
+        results = before = None
+        if rows.customers is not None and self._store.has_results:
+            results, before, _ = self._store.results_of(customer)
+        consents = self._store.consents_of(customer)
+        return PersonalData(rows, consents, results, (), replaced=before)
 
 
 class ErasableAddress:
@@ -31,14 +78,18 @@ class ErasableAddress:
     Args:
         store: The store.
         objects: Its objects.
+        versions: Older versions of these; None where there can be none.
 
     Raises:
         UserError: A run over the store goes on, whose workers may keep results of the customer.
     """
 
-    def __init__(self, store: StoreAddress, objects: Objects) -> None:
+    def __init__(
+        self, store: StoreAddress, objects: Objects, versions: OlderVersions | None
+    ) -> None:
         self._store = store
         self._objects = objects
+        self._versions = versions
         night, _ = latest_night(objects)
         if night is not None and not night.record.finished:
             message = f"{store}: the last run is not finished, and may keep results of a customer"
@@ -72,6 +123,7 @@ class ErasableAddress:
     def erase_facts(self, customer: str) -> int:
         """Erase the facts of a customer, and delete all segments that are not named any more.
 
+        Older versions of all objects go as well, since nobody can tell whom a version is about.
         A segment that was put after the change may belong to a writer that has seen it.
         """
         facts = self._store.facts()
@@ -86,6 +138,8 @@ class ErasableAddress:
                 if put <= changed and name not in named and not name.endswith(".lock")
             ]
         )
+        if self._versions is not None:
+            self._versions.delete()
         return 0
 
     def renew_models(self) -> int:
@@ -124,6 +178,8 @@ class ErasableAddress:
                     left.append(name)
                 else:
                     mentions += 1
+        if self._versions is not None:
+            left += [f"{one['Key']}, version {one['VersionId']}" for one in self._versions.older()]
         return Traces(len(names), tuple(left), mentions)
 
     def _runs(self) -> list[str]:

@@ -24,6 +24,7 @@ from obstore.exceptions import (
 )
 from obstore.store import from_url
 
+from tuppence.adapters.embedded.manifest import RESTORE
 from tuppence.errors import UserError
 
 if TYPE_CHECKING:
@@ -77,6 +78,10 @@ class Objects:
     def __str__(self) -> str:
         return self._address
 
+    def path(self, name: str) -> str:
+        """Return the path of an object in its bucket."""
+        return f"{urlsplit(self._address).path.strip('/')}/{name}".lstrip("/")
+
     def get(self, name: str) -> tuple[bytes, str]:
         """Return an object, and the name of this version of it.
 
@@ -92,11 +97,24 @@ class Objects:
 
         Raises:
             FileNotFoundError: There is none.
+            UserError: It has not so many bytes.
         """
         starts, stops = [start for start, _ in ranges], [stop for _, stop in ranges]
         with self._errors(name):
-            found = obstore.get_ranges(self._store, name, starts=starts, ends=stops)
+            if self._folder is not None:  # the library panics if a file is too short
+                self._check_size(name, max(stops, default=0))
+            try:
+                found = obstore.get_ranges(self._store, name, starts=starts, ends=stops)
+            except BaseError:
+                self._check_size(name, max(stops, default=0))
+                raise
             return [bytes(part) for part in found]
+
+    def _check_size(self, name: str, size: int) -> None:
+        """Raise UserError if an object has fewer bytes than were put there."""
+        if obstore.head(self._store, name)["size"] < size:
+            message = f"{self._address}/{name}: damaged: it is shorter than on record"
+            raise UserError("store.corrupt", message, RESTORE)
 
     def put(self, name: str, content: bytes) -> None:
         """Put an object, in place of one of that name."""
