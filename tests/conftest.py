@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 from local.servers import AWS_REGION, MissingError, Server, aws_emulator
 from tests.building import bank, day
+from tests.commands import log_of_its_own
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.cli import main
@@ -50,7 +51,7 @@ def tuppence(
         monkeypatch.setenv("COLUMNS", "100")
         monkeypatch.setattr(sys, "argv", ["tuppence", *map(str, arguments)])
         capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
+        with log_of_its_own(), pytest.raises(SystemExit) as ended:
             main()
         done = Done(*capfd.readouterr())
         assert (ended.value.code or 0) == status, done.stdout + done.stderr

@@ -4,9 +4,11 @@ import io
 import json
 import logging
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.commands import command
 
 from tuppence import logs
 
@@ -106,3 +108,11 @@ def test_a_customer_has_a_pseudonym_where_the_log_has_a_key_and_no_name_otherwis
     without = logs.JsonLines("rules-engine").format(entry)
     assert PERSON not in without
     assert "customer" not in json.loads(without)
+
+
+def test_a_command_leaves_the_log_of_the_tests_as_it_was(tmp_path: Path) -> None:
+    """Else the next test of the process would write to what the command wrote to."""
+    before = logging.getLogger().handlers[:]
+    where = ("--store", tmp_path / "none", "--rules", tmp_path / "rules")
+    command("serve", "console", *where, status=1)
+    assert logging.getLogger().handlers == before
