@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from local.servers import PATIENCE
@@ -16,6 +16,9 @@ LIMIT: Final = PATIENCE * 1_000
 """Milliseconds that a test waits for the browser."""
 PICTURES: Final = os.environ.get("TUPPENCE_PICTURES")
 """A folder for pictures of the pages, to be looked at."""
+
+
+Scheme = Literal["light", "dark"]
 
 
 @contextlib.contextmanager
@@ -70,3 +73,18 @@ def check_page(page: Page, width: int) -> None:
     assert across <= width, f"{page.url} is {across} wide"
     found = Axe().run(page)
     assert found.violations_count == 0, f"{page.url}: {found.generate_report()}"
+
+
+def check_on_screens(page: Page, name: str, *screens: tuple[int, Scheme]) -> None:
+    """Check a page as screens show it: by default as a large light one and a small dark one do.
+
+    Args:
+        page: The page.
+        name: Its name, for pictures.
+        screens: The width and the colours of each screen.
+    """
+    for width, scheme in screens or ((1280, "light"), (400, "dark")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        check_page(page, width)
+        picture(page, f"{name}-{width}-{scheme}")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tuppence.adapters.aws.clients import client
-from tuppence.adapters.aws.person_table import INDEX
+from tuppence.adapters.aws.person_table import INDEX, LOG_INDEX
 from tuppence.bootstrap.database import fact_database
 from tuppence.usecases.delivery_ports import Outbox
 from tuppence.usecases.feed_ports import FeedData, FeedLog, FeedStore
@@ -20,6 +20,7 @@ class Kept:
         open_outbox: Opens its outbox for a service.
         data: The store for exports and erasures.
         log: Opens the store for models and estimates.
+        rows: Returns every row that there is, whatever it is about, each as a text.
     """
 
     def __init__(
@@ -29,12 +30,14 @@ class Kept:
         open_outbox: Callable[[], Outbox],
         data: FeedData,
         log: Callable[[], FeedLog],
+        rows: Callable[[], list[str]],
     ) -> None:
         self.remove = remove
         self.open_store = open_store
         self.open_outbox = open_outbox
         self.data = data
         self.log = log
+        self.rows = rows
 
 
 class InDatabase:
@@ -53,10 +56,14 @@ class InDatabase:
         return sum(count for table, count in rows.items() if table.startswith("feed_"))
 
 
+INDEXES = {INDEX: ("outbox", "due"), LOG_INDEX: ("log_part", "log_day")}
+"""The indexes of the table of feeds, with their keys."""
+
+
 def person_table() -> str:
     """Create a table of feeds in the emulator, and return its name."""
     name = f"table-{uuid.uuid4().hex}"
-    keys = {"owner": "S", "entry": "S", "outbox": "S", "due": "N"}
+    keys = {"owner": "S", "entry": "S", "outbox": "S", "due": "N", "log_part": "S", "log_day": "N"}
 
     def schema(*names: str) -> list[dict[str, str]]:
         pairs = zip(names, ("HASH", "RANGE"), strict=True)
@@ -70,10 +77,11 @@ def person_table() -> str:
         ],
         GlobalSecondaryIndexes=[
             {
-                "IndexName": INDEX,
-                "KeySchema": schema("outbox", "due"),
+                "IndexName": index,
+                "KeySchema": schema(*keys_of_index),
                 "Projection": {"ProjectionType": "KEYS_ONLY"},
             }
+            for index, keys_of_index in INDEXES.items()
         ],
         BillingMode="PAY_PER_REQUEST",
     )

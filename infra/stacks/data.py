@@ -285,14 +285,17 @@ class Data(EnvironmentStack):
         )
 
     def _feeds(self) -> dynamodb.Table:
-        """Return the table of feeds, with the index of deliveries."""
+        """Return the table of feeds, with the indexes of deliveries and of the log."""
         table = self._table("Feeds", "owner", "entry", None)
-        table.add_global_secondary_index(
-            index_name="outbox",
-            partition_key=dynamodb.Attribute(name="outbox", type=dynamodb.AttributeType.STRING),
-            sort_key=dynamodb.Attribute(name="due", type=dynamodb.AttributeType.NUMBER),
-            projection_type=dynamodb.ProjectionType.KEYS_ONLY,
-        )
+        for name, partition, sort in (("outbox", "outbox", "due"), ("log", "log_part", "log_day")):
+            table.add_global_secondary_index(
+                index_name=name,
+                partition_key=dynamodb.Attribute(
+                    name=partition, type=dynamodb.AttributeType.STRING
+                ),
+                sort_key=dynamodb.Attribute(name=sort, type=dynamodb.AttributeType.NUMBER),
+                projection_type=dynamodb.ProjectionType.KEYS_ONLY,
+            )
         return table
 
     def _bucket(

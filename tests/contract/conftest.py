@@ -8,7 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 from local.servers import Server
+from psycopg import sql
 from tests.feed_stores import InDatabase, Kept, person_table
+from tests.feeds import asked_of
 from tests.integration.conftest import (  # noqa: F401 - fixtures
     database,
     login,
@@ -51,7 +53,12 @@ def sqlite(tmp_path: Path) -> Iterator[Kept]:
         return outbox
 
     records = FeedRecords(tmp_path)
-    yield Kept(customers.discard, open_store, open_outbox, records, lambda: records)
+
+    def rows() -> list[str]:
+        names = asked_of(tmp_path, "SELECT name FROM sqlite_master WHERE type = 'table'")
+        return [str(row) for (one,) in names for row in asked_of(tmp_path, f"SELECT * FROM {one}")]
+
+    yield Kept(customers.discard, open_store, open_outbox, records, lambda: records, rows)
     for one in opened:
         one.close()
 
@@ -76,8 +83,21 @@ def postgresql(
         opened.append(Connections(feed, 2))
         return PostgresOutbox(opened[-1])
 
+    def rows() -> list[str]:
+        with psycopg.connect(database) as connection:
+            tables = connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'tuppence'"
+            ).fetchall()
+            return [
+                f"{table}: {text}"
+                for (table,) in tables
+                for (text,) in connection.execute(
+                    sql.SQL("SELECT t::text FROM tuppence.{} AS t").format(sql.Identifier(table))
+                )
+            ]
+
     data = InDatabase(loader)
-    yield Kept(data.erase, open_store, open_outbox, data, open_store)
+    yield Kept(data.erase, open_store, open_outbox, data, open_store, rows)
     for one in opened:
         one.close()
 
@@ -105,4 +125,5 @@ def dynamodb(aws: Server) -> Kept:  # noqa: ARG001 - the emulator
         lambda: DynamoOutbox(table()),
         feeds(),
         feeds,
+        lambda: [str(item) for item in client("dynamodb").scan(TableName=name)["Items"]],
     )

@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from local.servers import PATIENCE, Server, free_port
 from playwright.sync_api import Browser, Page, expect
-from tests.browsing import CHROMIUM, check_page, picture, window
+from tests.browsing import CHROMIUM, check_on_screens, picture, window
 from tests.building import ROOT, copy_rules, day
 from tests.commands import command
 from tests.serving import served
@@ -448,11 +448,7 @@ def test_a_run_is_followed_while_it_goes_on_and_past_ones_are_replayed(
         assert Axe().run(page).violations_count == 0
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])
-def test_the_pages_are_accessible_and_fit_the_screen(
-    browser: Browser, console: Served, scheme: str, width: int
-) -> None:
-    size = {"width": width, "height": 900}
+def test_the_pages_are_accessible_and_fit_the_screen(browser: Browser, console: Served) -> None:
     broken = console.rules / "bank_fees.yaml"
     broken.write_text(
         broken.read_text().replace(
@@ -474,7 +470,7 @@ def test_the_pages_are_accessible_and_fit_the_screen(
         "relevance": "/relevance",
         "error": "/rule?name=nothing",
     }
-    with opened(browser, console, 404, viewport=size, color_scheme=scheme) as page:
+    with opened(browser, console, 404) as page:
         for name, path in paths.items():
             page.goto(f"{console.address}{path}")
             page.locator("main").wait_for()
@@ -484,8 +480,7 @@ def test_the_pages_are_accessible_and_fit_the_screen(
                 page.locator("#preview:not(.old) .headline").wait_for()
                 page.get_by_role("button", name=re.compile("^Why C")).first.click()
                 page.locator(".reasons .headline").wait_for()
-            picture(page, f"{name}-{width}-{scheme}")
-            check_page(page, width)
+            check_on_screens(page, name)
 
 
 def test_the_editor_works_by_keyboard_alone(browser: Browser, console: Served) -> None:

@@ -3,38 +3,28 @@
 import contextlib
 import functools
 import random
-import sys
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import httpx2
-import psycopg
 import pytest
 from local.servers import PATIENCE, MissingError, Server, free_port, postgresql
-from tests.building import copy_rules, rule
+from tests.building import copy_rules
 from tests.commands import command
 from tests.documents import MODES, check_operations
+from tests.feed_process import TUPPENCE, batch, crash, feed_process
 from tests.feeds import KEYS, desk
 from tests.serving import served
 
-from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.feed_file import FeedRecords
-from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
-from tuppence.bootstrap.database import fact_database, make_login, migrate_database
+from tuppence.bootstrap.database import fact_database, migrate_database
 from tuppence.errors import RETRYABLE
-from tuppence.results.packed import Layout, pack
-from tuppence.results.result import CustomerResults, Result, State, packed
-from tuppence.rules.ruleset import make_ruleset
 from tuppence.services.feed.tokens import customer_token
 
 RULES: Final = ("eating_out_up", "subscriptions_total", "week_in_review", "overdrawn")
 PERSON: Final = "C0000002"
-TUPPENCE: Final = (sys.executable, "-m", "tuppence")
 MOMENTS: Final = tuple(random.Random(20).choices(range(1, 12), k=3))  # noqa: S311 - for a test
 """After how many more answers each crash comes."""
 
@@ -67,17 +57,6 @@ def client(service: Server, store: Path) -> Callable[[], httpx2.Client]:
     headers = {"Authorization": f"Bearer {token}"}
     address = f"http://127.0.0.1:{service.port}"
     return lambda: httpx2.Client(base_url=address, headers=headers, timeout=PATIENCE)
-
-
-def events(feed: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    now = datetime.now(UTC).isoformat()
-    item, view = feed["items"][0]["id"], feed["view"]["id"]
-    return {
-        "events": [
-            {"id": name, "kind": "seen", "item": item, "view": view, "at": now} for name in names
-        ],
-        "receipts": [feed["view"]["receipt"]],
-    }
 
 
 class Devices:
@@ -140,7 +119,7 @@ class Devices:
         """Return a batch, which is drawn by two threads, one after another."""
         with self._lock:
             if self._drawn % 2 == 0:
-                self.sent.append(events(self._feed, [uuid.uuid4().hex for _ in range(5)]))
+                self.sent.append(batch(self._feed))
             self._drawn += 1
             return self.sent[-1]
 
@@ -177,13 +156,9 @@ def check(devices: Devices, kept: Callable[[], list[dict[str, Any]]]) -> None:
 def test_a_killed_service_has_kept_what_it_has_acknowledged_and_counts_nothing_twice(
     service: Server, store: Path, client: Callable[[], httpx2.Client]
 ) -> None:
-    def crash() -> None:
-        service.kill()
-        service.start()
-
     with client() as asking:
         devices = Devices(client, asking.get("/v1/feed").json())
-    devices.send_during([crash] * 3, MOMENTS)
+    devices.send_during([functools.partial(crash, service)] * 3, MOMENTS)
     check(devices, lambda: FeedRecords(store).export(PERSON)["events"])
 
 
@@ -193,19 +168,6 @@ def database() -> Iterator[tuple[Server, str]]:
     try:
         with postgresql() as (server, url):
             migrate_database(url)
-            with psycopg.connect(url) as connection:
-                connection.execute(
-                    "INSERT INTO tuppence.customers (id, currency) VALUES ('ann', 'GBP')"
-                )
-                connection.execute(
-                    "INSERT INTO tuppence.connections (customer_id, id, provider) "
-                    "VALUES ('ann', 'c1', 'bank')"
-                )
-                connection.execute(
-                    "INSERT INTO tuppence.consents (customer_id, connection_id, purpose, scope, "
-                    "granted_on, jurisdiction) VALUES ('ann', 'c1', 'insights', "
-                    "'{transactions}', current_date - 5, 'GB')"
-                )
             yield server, url
     except MissingError as error:
         pytest.skip(str(error))
@@ -216,19 +178,8 @@ def test_neither_the_service_nor_the_database_loses_or_doubles_an_event_when_it_
 ) -> None:
     """The service, the database and then both are killed while devices send each batch twice."""
     postgres, url = database
-    make_login(url, "feed", "pass", ["feed"])
-    results, rulesets = tmp_path / "results.sqlite", tmp_path / "rulesets"
-    insight(results, rulesets, datetime.now(UTC).date())
-    keys, port = tmp_path / "feed.keys", free_port()
-    command("serve", "key", "first", "--keys", keys)
-    parts = ("--keys", keys, "--results", results, "--rulesets", rulesets, "--port", port)
-    login = f"postgresql://feed:pass@{url.partition('@')[2]}"
-    service = Server(
-        [*TUPPENCE, "serve", "feed", *map(str, parts)],
-        port,
-        tmp_path / "log",
-        {"TUPPENCE_DATABASE": login},
-    )
+    service = feed_process(url, tmp_path, "ann")
+    keys, port = tmp_path / "feed.keys", service.port
     token = command("serve", "customer-token", "ann", "--keys", keys, "--minutes", 60).strip()
     headers = {"Authorization": f"Bearer {token}"}
 
@@ -241,12 +192,6 @@ def test_neither_the_service_nor_the_database_loses_or_doubles_an_event_when_it_
             found: list[dict[str, Any]] = facts.feed_of("ann")["events"]
             return found
 
-    def crash(*servers: Server) -> None:
-        for server in servers:
-            server.kill()
-        for server in reversed(servers):
-            server.start()
-
     service.start()
     try:
         with client() as asking:
@@ -256,17 +201,6 @@ def test_neither_the_service_nor_the_database_loses_or_doubles_an_event_when_it_
         check(devices, kept)
     finally:
         service.stop()
-
-
-def insight(results: Path, rulesets: Path, day: date) -> None:
-    """Keep a ruleset, and the result of its one rule for ann, as a night of that day would."""
-    ruleset = make_ruleset([rule("true", name="always")])
-    RulesetDirectory(rulesets).put(ruleset)
-    since = (day - date(1970, 1, 1)).days
-    data = pack([packed(Result("always", State.QUALIFIED, Decimal(1), {}, since))])
-    layout = Layout(ruleset.digest, (("always", ()),))
-    with Database(results, write_ahead=True) as database:
-        database.put([CustomerResults("ann", since, layout, data)])
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from tuppence.adapters.postgres.team import put_person, remove_person
 from tuppence.bootstrap.console import team_console
 from tuppence.facts.consent import PURPOSES
 from tuppence.feed.items import DAY
+from tuppence.services.console import reviews_pages, sign_in_pages
 from tuppence.services.console.permissions import NEEDS, OPEN
 from tuppence.services.console.reasons import REASONS
 from tuppence.usecases.team_policy import SignIn, TeamPolicy
@@ -42,6 +43,7 @@ def with_people(new_template: Callable[[str], str]) -> str:
     url = new_template("access")
     put_person(url, "ann", "Ann", PASSWORD, ["author"])
     put_person(url, "sue", "Sue", PASSWORD, ["support"])
+    put_person(url, "pat", "Pat", PASSWORD, ["publisher"])
     return "access"
 
 
@@ -190,6 +192,88 @@ def test_who_sees_a_customer_is_recorded(app: Starlette) -> None:
     assert "c1" in found
 
 
+RULE: Final = """\
+id: spends
+kind: insight
+title: Spends something
+when: count(transactions[amount < 0]) > 0
+score: 10
+message: {title: Hello, body: You have spent something}
+"""
+
+
+def test_authors_see_those_whom_a_preview_names_and_that_is_recorded(app: Starlette) -> None:
+    ann, pat = signed_in(app, "ann"), signed_in(app, "pat")
+    draft = {"view": "file", "text": RULE}
+    example = {**draft, "customer": "ann"}
+    unnamed = ann.post("/example?name=spends", data=example, headers=OWN)
+    assert unnamed.status_code == 403
+    assert "no preview has named" in unnamed.text
+    more = ann.post("/more?name=spends", data={**draft, "example": "ann"}, headers=OWN)
+    assert more.status_code == 403
+    assert "Nothing yet." in ann.get("/audit").text
+    for form in (draft, {**draft, "editor": "one"}):
+        found = pat.post("/preview?name=spends", data=form, headers=OWN)
+        assert "<strong>1</strong> of 1 customers" in found.text
+        assert "Why ann" not in found.text
+        assert "You have spent something" not in found.text
+    assert "Nothing yet." in ann.get("/audit").text
+    named = ann.post("/preview?name=spends", data={**draft, "editor": "one"}, headers=OWN)
+    assert "Why ann?" in named.text
+    assert "example of a rule" in ann.get("/audit").text
+    assert "Bean Yard" in ann.post("/example?name=spends", data=example, headers=OWN).text
+    assert ann.get("/audit").text.count("reasons of a rule") == 1
+    assert pat.post("/example?name=spends", data=example, headers=OWN).status_code == 403
+
+
+def test_a_version_that_does_not_exist_is_not_found(app: Starlette) -> None:
+    ann = signed_in(app, "ann")
+    form = {"view": "file", "text": RULE, "do": "save", "reason": "new", "base": ""}
+    assert ann.post("/rule?name=spends", data=form, headers=OWN).status_code == 303
+    assert ann.get("/versions?name=spends&version=1").status_code == 200
+    assert ann.get("/versions?name=spends&version=99").status_code == 404
+
+
+def test_a_refused_export_is_not_recorded(app: Starlette) -> None:
+    sue = signed_in(app, "sue")
+    sue.post("/customer", data={"customer": "c1", "reason": REASONS[0]}, headers=OWN)
+    form = {"customer": "c1", "written": "c1"}
+    for path in ("/customer/export", "/customer/erase"):
+        assert sue.post(path, data=form, headers=OWN).status_code >= 400
+    assert "Nothing yet." in sue.get("/audit").text
+
+
+def test_the_audit_is_read_page_by_page(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reviews_pages, "MAX_LISTED", 1)
+    sue = signed_in(app, "sue")
+    sue.post("/customer", data={"customer": "c1", "reason": REASONS[0]}, headers=OWN)
+    sue.get("/customer?customer=c1")
+    sue.get("/reason?customer=c1&rule=spends")
+    first, second = sue.get("/audit?reads=0").text, sue.get("/audit?reads=1").text
+    assert ("reasons of spends" in first, "page of a customer" in first) == (True, False)
+    assert ("reasons of spends" in second, "page of a customer" in second) == (False, True)
+    assert "reads=1" in first
+    assert "Older" not in second
+    assert sue.get("/audit?reads=x").status_code == 400
+
+
+def test_a_load_balancer_says_who_asks(
+    made: Callable[..., Starlette], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sign_in_pages.MAX_FAILURES, "host", 2)
+    app = made(TeamPolicy(proxies=["10.0.0.0/16"]), "https://console.example")
+    balancer = ("10.0.7.1", 50_000)
+    client = TestClient(app, "https://console.example", follow_redirects=False, client=balancer)
+    for number in range(3):
+        wrong = {"name": f"n{number}", "password": "x" * 12, "to": "/"}
+        host = {"X-Forwarded-For": "203.0.113.9"}
+        status = client.post("/sign-in", data=wrong, headers={**OWN, **host}).status_code
+    assert status == 429
+    other = {**OWN, "X-Forwarded-For": "203.0.113.10"}
+    right = {"name": "ann", "password": PASSWORD, "to": "/"}
+    assert client.post("/sign-in", data=right, headers=other).status_code == 303
+
+
 # -- an identity provider ------------------------------------------------------------------------
 
 
@@ -284,6 +368,7 @@ def test_an_identity_that_proves_nothing_is_refused(
     [
         {"issuer": "https://evil.example"},
         {"id_token_signing_alg_values_supported": ["none", "HS256"]},
+        {"jwks_uri": None},
     ],
 )
 def test_a_provider_that_says_it_is_another_or_signs_nothing_is_refused(
@@ -292,4 +377,7 @@ def test_a_provider_that_says_it_is_another_or_signs_nothing_is_refused(
     provider.says = says
     found = browser(linked).get("/sign-in/begin")
     assert found.status_code == 502
-    assert ("https://evil.example" in found.text) != ("HS256" in found.text)
+    told = [one for one in ("https://evil.example", "HS256", "jwks_uri") if one in found.text]
+    assert len(told) == 1
+    provider.says = {}
+    assert browser(linked).get("/sign-in/begin").status_code == 303, "asked again"

@@ -126,7 +126,7 @@ def test_a_draft_cannot_be_agreed_with_and_comments_change_nothing(reviews: Team
         reviews.comment(ANN, "fees", 7, "of no version")
     (one,) = reviews.remarks("fees")
     assert (one.text, one.approves, one.digest) == ("look at the title", False, wanted.digest)
-    assert [one.action for one in reviews.audit(5)] == ["commented", "draft"]
+    assert [one.action for one in reviews.audit(5, 0)] == ["commented", "draft"]
 
 
 def test_an_earlier_version_is_restored_as_a_draft(reviews: TeamReviews) -> None:
@@ -195,14 +195,14 @@ def test_reads_of_personal_data_are_recorded_until_the_person_is_forgotten(
     reads.note(ANN, ["c1", "c2"], "messages of a rule")
     reads.note(BOB, ["c1"], "feed of a customer", "they called")
     reads.note(BOB, [], "nothing")
-    found = [(one.author, one.customer_id, one.what, one.reason) for one in reviews.reads(2)]
+    found = [(one.author, one.customer_id, one.what, one.reason) for one in reviews.reads(2, 0)]
     assert found == [
         ("Bob", "c1", "feed of a customer", "they called"),
         ("Ann", "c2", "messages of a rule", ""),
     ]
     with psycopg.connect(login("eve", "loader"), cursor_factory=psycopg.RawCursor) as connection:
         connection.execute(load_query("forget"), ["c1"])
-    assert [one.customer_id for one in reviews.reads(9)] == ["c2"]
+    assert [one.customer_id for one in reviews.reads(9, 0)] == ["c2"]
     with psycopg.connect(login("console", "service")) as connection:
         for query in ("DELETE FROM", "UPDATE"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):

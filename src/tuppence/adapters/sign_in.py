@@ -17,6 +17,8 @@ from tuppence.usecases.team_policy import SignIn
 
 ALGORITHMS: Final = frozenset({"RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"})
 """Signatures of identities that are accepted: those whose keys only the provider has."""
+_ENDPOINTS: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+"""Addresses that a provider must state."""
 TIMEOUT: Final = 10.0
 """Seconds that the provider has for an answer."""
 
@@ -114,11 +116,18 @@ class OpenIdProvider:
             except (httpx2.HTTPError, OSError, ValueError) as error:
                 raise self._unreachable(error) from None
             if str(found.get("issuer", "")).rstrip("/") != self._settings.issuer.rstrip("/"):
+                found.pop("_loaded_at", None)  # Authlib would keep it; it is asked for again
                 message = f"{self} says that its issuer is {str(found.get('issuer'))[:200]!r}"
                 raise UserError("sign-in.provider", message, "correct issuer in the team's file")
+            lacking = [one for one in _ENDPOINTS if not found.get(one)]
+            if lacking:
+                found.pop("_loaded_at", None)
+                message = f"{self} does not say its {lacking[0]}"
+                raise UserError("sign-in.provider", message, "have its administrator look at it")
             offered = found.get("id_token_signing_alg_values_supported") or ["RS256"]
             safe = [one for one in offered if one in ALGORITHMS]
             if not safe:
+                found.pop("_loaded_at", None)
                 message = f"{self} signs identities by {', '.join(map(str, offered))[:200]}"
                 hint = f"have it sign by one of {', '.join(sorted(ALGORITHMS))}"
                 raise UserError("sign-in.provider", message, hint)

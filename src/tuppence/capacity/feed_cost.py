@@ -27,9 +27,11 @@ STATES: Final = 50
 """Number of states of a customer. An assumption."""
 VIEW_UNITS: Final = 2
 """Write units of a view, of 1 kB each."""
-WRITES: Final = 1 + 2 * (1 + EVENTS + EVENTS + VIEW_UNITS)
-"""Write units of a batch: the lock, and a transaction, which costs double, that ends the lock and
-writes a view, and an event and a state for each item."""
+LOGGED: Final = 2
+"""Items of a visit in the index of the log: the view, and a click. An assumption."""
+WRITES: Final = 1 + 2 * (1 + EVENTS + EVENTS + VIEW_UNITS) + LOGGED
+"""Write units of a batch: the lock, a transaction, which costs double, that ends the lock and
+writes a view, and an event and a state for each item, and the index of the log."""
 RESULT_READS: Final = 3
 """Read units of a customer's results: 12 kB, read consistently."""
 STATE_READS: Final = 8

@@ -3,7 +3,9 @@
 All sums are of integers, so they are the same for any order of rows.
 """
 
+import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -36,7 +38,8 @@ _SEEN: Final = _fading(0.95)
 _LIKED: Final = _fading(0.99)
 
 
-class Insights(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Insights:
     """The rules whose insights are cards, in the order of their identifiers.
 
     Attributes:
@@ -56,6 +59,18 @@ class Insights(NamedTuple):
         return _numbers(self.kinds), _numbers(
             [topic or f" {one}" for one, topic in zip(self.ids, self.topics, strict=True)]
         )
+
+    @functools.cached_property
+    def groups(self) -> tuple[Array, int]:
+        """The groups of each rule that affinities are of, and the number of all groups.
+
+        The groups are everything, its kind, its topic, and itself.
+        """
+        kinds, topics = self.codes()
+        rows = np.stack([np.zeros_like(kinds), kinds, topics, np.arange(len(kinds))])
+        sizes = 1 + rows.max(axis=1, initial=0)
+        first = np.cumsum(sizes) - sizes
+        return rows + first[:, None], int(sizes.sum())
 
 
 class History(NamedTuple):
@@ -106,7 +121,7 @@ def features(history: History, cards: Cards, insights: Insights, rates: Array) -
     """
     kept = ~insights.sensitive[history.rule] & (history.days <= _LONGEST)
     past = History(*(column[kept] for column in history))
-    groups, many = _groups(insights)
+    groups, many = insights.groups
     size = many * (1 + max(cards.person.max(initial=0), past.person.max(initial=0)))
     keys = past.person.astype(np.int64) * many + groups[:, past.rule]
     wanted = cards.person.astype(np.int64) * many + groups[:, cards.rule]
@@ -127,18 +142,6 @@ def features(history: History, cards: Cards, insights: Insights, rates: Array) -
     found[:, OF_ALL:] = np.rint(100 * np.log(did / would))
     found[insights.sensitive[cards.rule], SEEN:] = 0
     return found
-
-
-def _groups(insights: Insights) -> tuple[Array, int]:
-    """Return the groups of each rule that affinities are of, and the number of all groups.
-
-    The groups are everything, its kind, its topic, and itself.
-    """
-    kinds, topics = insights.codes()
-    rows = np.stack([np.zeros_like(kinds), kinds, topics, np.arange(len(kinds))])
-    sizes = 1 + rows.max(axis=1, initial=0)
-    first = np.cumsum(sizes) - sizes
-    return rows + first[:, None], int(sizes.sum())
 
 
 def _numbers(texts: Sequence[str]) -> Array:

@@ -105,21 +105,26 @@ class Batcher(Generic[K, I, R]):
         Raises:
             UserError: `service.busy` if its turn is not expected in time, or `handle` raised the
                 error; see `QueueLimit` for a full queue.
+            TimeoutError: The caller has waited that long.
         """
         wait = self._expected_wait(caller)
         if wait > timeout:
             message = f"the queue takes about {wait:.1f} seconds, and the caller waits {timeout:g}"
             raise UserError("service.busy", message, "try again later, or wait longer")
         self._queue_limit.enter(caller, weight)
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
         waiting = _Waiting(item, weight, future, contextvars.copy_context())
         self._queues.setdefault(caller, {}).setdefault(key, {})[future] = waiting
         if not self._scheduled:  # start after the requests that arrived together with this one
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._start_batches)
+            loop.call_soon(self._start_batches)
+        end = None if timeout == math.inf else loop.call_later(timeout, _give_up, future)
         try:
             return await future
         finally:
+            if end is not None:
+                end.cancel()
             queue = self._queues.get(caller, {}).get(key, {})
             if future in queue:
                 self._leave(caller, key, [queue[future]])
@@ -211,6 +216,12 @@ class Batcher(Generic[K, I, R]):
             requests = [one.context.run(logs.request_id) for one in batch]
             context.run(_logger.info, "batch", extra={"requests": requests})
         return context.run(self._handle, key, [one.item for one in batch])
+
+
+def _give_up(answer: "asyncio.Future[Any]") -> None:
+    """Let a caller wait no longer."""
+    if not answer.done():
+        answer.set_exception(TimeoutError())
 
 
 def _to_end(queues: MutableMapping[Any, Any], key: Hashable) -> None:

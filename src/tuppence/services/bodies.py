@@ -197,7 +197,12 @@ def read_timeout(request: Request, maximum: float) -> float:
 
 def json_response(value: Any, headers: Mapping[str, str] | None = None) -> Response:
     """Return an answer in JSON; decimals become numbers."""
-    return Response(_encode(value), headers=headers, media_type="application/json")
+    return Response(json_bytes(value), headers=headers, media_type="application/json")
+
+
+def json_bytes(value: Any) -> bytes:
+    """Return a value in JSON; decimals become numbers."""
+    return _encode(value)
 
 
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode

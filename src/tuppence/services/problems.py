@@ -36,6 +36,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "sign-in.often": 429,
     "sign-in.provider": 502,
     "preview.cancelled": 409,
+    "preview.unnamed": 403,
     "ruleset.unknown": 404,
     "ruleset.none": 503,
     "results.older": 409,

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import logging
 import resource
 import ssl
@@ -18,6 +19,9 @@ from tuppence.services.connections import Connection, ConnectionLimits, Register
 _logger: Final = logging.getLogger(__name__)
 SPARE_FILES: Final = 200
 """Number of open files for everything other than connections of callers."""
+NEW_OBJECTS: Final = 20_000
+"""Number of new objects after which Python looks for cycles among them: those of tens of requests.
+"""
 
 
 def serve(
@@ -45,6 +49,11 @@ def serve(
     _allow_files(limits.strangers + limits.known + SPARE_FILES)
     # By default a request would wait up to 5 ms whenever an evaluating thread holds the GIL.
     sys.setswitchinterval(0.0005)
+    # Whatever a service has at its start it keeps: looking through it again and again for cycles
+    # took a fifth of the time of a feed.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(NEW_OBJECTS)
     options = uvicorn_options(limits, tls, drain_seconds)
     server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, **options))
     address = f"{'http' if tls is None else 'https'}://{host}:{port}"

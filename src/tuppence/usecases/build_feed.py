@@ -19,11 +19,10 @@ from tuppence.feed.policy import Policy
 from tuppence.feed.preferences import local_day
 from tuppence.feed.turns import variant_index
 from tuppence.feel.values import Date
-from tuppence.relevance.scorecard import PRIOR
 from tuppence.results.result import json_value
 from tuppence.rules.message import MessageError, Rendered, render
 from tuppence.usecases.feed_ports import Kept, OrderedBy, Person, View, ViewedItem, ViewOrder
-from tuppence.usecases.order_feed import FeedOrder, KnownInsights, Model, view_order
+from tuppence.usecases.order_feed import FeedOrder, KnownInsights, KnownRulesets, Model, view_order
 
 NOT_DUE = frozenset({Outcome.EXPIRED, Outcome.RESTING, Outcome.NOT_IN_FORCE})
 """Outcomes of insights that are no candidates of a view."""
@@ -161,32 +160,28 @@ def build_feed(request: FeedRequest) -> Feed:
     return found
 
 
-def build_feeds(requests: Sequence[FeedRequest]) -> Sequence[Feed | UserError]:
+def build_feeds(
+    requests: Sequence[FeedRequest], rulesets: KnownRulesets | None = None
+) -> Sequence[Feed | UserError]:
     """Build feeds that are asked for together, each as if alone, at less cost.
 
     Args:
         requests: All that the feeds follow from.
+        rulesets: The rulesets of feeds that were built before.
 
     Returns:
         The feed of each request; an error if there is no such locale, or results are damaged.
     """
-    known = dict[tuple[int, str], KnownInsights]()  # shared by the feeds of this call
+    rulesets = rulesets or KnownRulesets()
     chosen = list[_Chosen | UserError]()
     for one in requests:
-        model, rules = one.model, one.person.rules
-        key = id(rules), "" if model is None else model.digest
-        if key not in known:
-            known[key] = KnownInsights(rules, PRIOR if model is None else model.card)
         try:
-            chosen.append(_chosen(one, known[key]))
+            chosen.append(_chosen(one, rulesets.insights(one.person.rules, one.model)))
         except UserError as error:
             chosen.append(error)
-    for insights in known.values():
-        insights.describe(
-            (one.order, one.due)
-            for one in chosen
-            if not isinstance(one, UserError) and one.order.insights is insights
-        )
+    built = [one for one in chosen if not isinstance(one, UserError)]
+    for insights in {one.order.insights for one in built}:
+        insights.describe((one.order, one.due) for one in built if one.order.insights is insights)
     return [
         choice if isinstance(choice, UserError) else _feed(one, choice)
         for one, choice in zip(requests, chosen, strict=True)

@@ -18,7 +18,7 @@ from tuppence.feed.preferences import local_day
 from tuppence.relevance.chances import chances
 from tuppence.relevance.features import FEATURES, Cards, History, Insights, features
 from tuppence.relevance.ranking import Deck, code_of, codes_of, is_held_out, keys, noise
-from tuppence.relevance.scorecard import PARTS, Parts, Scorecard, contributions
+from tuppence.relevance.scorecard import PARTS, PRIOR, Parts, Scorecard, contributions
 from tuppence.rules.rule import Rule
 from tuppence.usecases.feed_ports import Kept, OrderedBy, Person, ViewOrder
 
@@ -27,6 +27,8 @@ Array = npt.NDArray[Any]
 _MICRO: Final = Decimal("0.000001")
 SCORES: Final = 10_000
 """Number by which scores are multiplied where they are compared: results keep four decimals."""
+MAX_RULESETS: Final = 8
+"""Number of rulesets that are kept for further feeds."""
 VALUE: Final = "value"
 """Name of the points that the policy's values add."""
 
@@ -81,10 +83,15 @@ class KnownInsights:
     """
 
     def __init__(self, rules: Mapping[str, Rule], card: Scorecard) -> None:
+        self._rules = rules
         self.insights = insights_of(rules.values())
         self.numbers = {one: number for number, one in enumerate(self.insights.ids)}
         self.card = card
         self._rates = card.rates_of(self.insights)
+
+    def is_of(self, rules: Mapping[str, Rule], card: Scorecard) -> bool:
+        """Return whether these are the insights of some rules and a scorecard."""
+        return self._rules is rules and self.card is card
 
     def describe(self, feeds: Iterable[tuple["FeedOrder", Sequence[Candidate]]]) -> None:
         """Compute the features of the candidates of many feeds at once, and keep them there.
@@ -108,6 +115,23 @@ class KnownInsights:
         found = features(history, of_cards, self.insights, self._rates)
         for (feed, item), row in zip(places, found.tolist(), strict=True):
             feed.found[item] = tuple(row)
+
+
+class KnownRulesets:
+    """The last rulesets that feeds were built with, each as a scorecard knows its rules."""
+
+    def __init__(self) -> None:
+        self._known: tuple[KnownInsights, ...] = ()  # replaced as a whole: threads share it
+
+    def insights(self, rules: Mapping[str, Rule], model: Model | None) -> KnownInsights:
+        """Return the rules as the scorecard of a model knows them, or the one without a model."""
+        card = PRIOR if model is None else model.card
+        for one in self._known:
+            if one.is_of(rules, card):
+                return one
+        found = KnownInsights(rules, card)
+        self._known = (found, *self._known[: MAX_RULESETS - 1])
+        return found
 
 
 class FeedOrder:

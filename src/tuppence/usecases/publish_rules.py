@@ -100,6 +100,18 @@ class Conversion(NamedTuple):
     warnings: tuple[str, ...]
 
 
+class Expected(NamedTuple):
+    """Digests of the rulesets that somebody has seen before publishing.
+
+    Attributes:
+        made: The ruleset that was to be published.
+        current: The ruleset that was published; empty if none was.
+    """
+
+    made: str
+    current: str
+
+
 def publish_approved(
     definitions: Publications,
     rulesets: RulesetStore,
@@ -108,7 +120,7 @@ def publish_approved(
     name: str,
     warn: Callable[[str], None],
     digest: str = "",
-    seen: str = "",
+    expected: Expected | None = None,
 ) -> tuple[str, list[Confirmation]]:
     """Have every engine serve the approved definitions; others who publish meanwhile wait.
 
@@ -120,24 +132,29 @@ def publish_approved(
         name: Shown beside the login in the record of the publication.
         warn: Called with each warning about the definitions before anything is published.
         digest: Publish this ruleset of the store again, in place of the definitions.
-        seen: Digest of the ruleset that somebody has seen; any if empty.
+        expected: The rulesets that somebody has seen, of which none may have changed; None for any.
 
     Returns:
         The digest that was published, and what each engine confirmed.
 
     Raises:
-        UserError: `publish.changed`: the definitions make another ruleset than was seen; others
-            as from `convert` and `publish`.
+        UserError: `publish.changed`: the definitions make another ruleset than was seen, or another
+            one is published by now; others as from `convert` and `publish`.
     """
     with definitions.publishing() as record:
+        hint = "look at what would change, and publish again"
+        current = rulesets.current() or ""
+        if expected is not None and expected.current != current:
+            message = f"somebody has published the ruleset {current[:16]} meanwhile"
+            raise UserError("publish.changed", message, hint)
         if not digest:
             made = convert(definitions, rulesets, as_of)
             for warning in made.warnings:
                 warn(warning)
             digest = made.ruleset.digest
-            if seen and seen != digest:
-                message = f"the approved rules make the ruleset {digest} by now, not {seen[:16]}"
-                hint = "look at what would change, and publish again"
+            if expected is not None and expected.made != digest:
+                made_before = expected.made[:16]
+                message = f"the approved rules make the ruleset {digest} by now, not {made_before}"
                 raise UserError("publish.changed", message, hint)
         with engines as running:
             return digest, publish(

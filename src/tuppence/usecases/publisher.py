@@ -12,6 +12,7 @@ from tuppence.rules.rule import Rule
 from tuppence.rules.ruleset import RulesetStore, read_rules
 from tuppence.usecases.publish_rules import (
     Confirmation,
+    Expected,
     Publications,
     RunningEngine,
     convert,
@@ -95,30 +96,38 @@ class Publisher:
             made.warnings,
         )
 
-    def publish(self, person: Person, as_of: Date, seen: str) -> list[Confirmation]:
+    def current(self) -> str:
+        """Return the digest of the ruleset that is published; empty if none is."""
+        return self._rulesets.current() or ""
+
+    def publish(self, person: Person, as_of: Date, expected: Expected) -> list[Confirmation]:
         """Publish the approved definitions, and return what each engine confirmed.
 
         Args:
             person: The person who publishes.
             as_of: Day on which the rules must be valid.
-            seen: Digest of the ruleset that the person has seen.
+            expected: The rulesets that the person has seen.
 
         Raises:
-            UserError: `publish.changed`: the definitions make another ruleset by now; others as
-                from `publish_approved`.
+            UserError: `publish.changed`: the definitions make another ruleset by now, or another
+                one is published; others as from `publish_approved`.
         """
-        definitions, engines = self._acting(person), self._engines()
-        return publish_approved(
-            definitions, self._rulesets, engines, as_of, person.shown, lambda _: None, seen=seen
-        )[1]
+        return self._publish(person, as_of, "", expected)
 
-    def again(self, person: Person, as_of: Date, digest: str) -> list[Confirmation]:
+    def again(self, person: Person, as_of: Date, expected: Expected) -> list[Confirmation]:
         """Publish a ruleset again that was published before.
 
         Raises:
-            UserError: There is no such ruleset; others as from `publish_approved`.
+            UserError: `publish.changed`: another ruleset is published by now; there is no such
+                ruleset; others as from `publish_approved`.
         """
-        definitions, engines = self._acting(person), self._engines()
+        return self._publish(person, as_of, expected.made, expected)
+
+    def _publish(
+        self, person: Person, as_of: Date, digest: str, expected: Expected
+    ) -> list[Confirmation]:
+        definitions, engines, warn = self._acting(person), self._engines(), lambda _: None
+        name, rulesets = person.shown, self._rulesets
         return publish_approved(
-            definitions, self._rulesets, engines, as_of, person.shown, lambda _: None, digest
+            definitions, rulesets, engines, as_of, name, warn, digest, expected
         )[1]

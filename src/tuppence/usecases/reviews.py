@@ -242,12 +242,12 @@ class Reviews(Protocol):
         """
         ...
 
-    def audit(self, limit: int) -> Sequence[Done]:
-        """Return the last entries of the audit log, newest first."""
+    def audit(self, limit: int, skipped: int) -> Sequence[Done]:
+        """Return entries of the audit log, newest first, after some that are skipped."""
         ...
 
-    def reads(self, limit: int) -> Sequence[Seen]:
-        """Return the last entries of the record of reads, newest first."""
+    def reads(self, limit: int, skipped: int) -> Sequence[Seen]:
+        """Return entries of the record of reads, newest first, after some that are skipped."""
         ...
 
     def publications(self, limit: int) -> Sequence[Published]:

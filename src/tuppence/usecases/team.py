@@ -29,6 +29,8 @@ class Person(NamedTuple):
         return not self.roles.isdisjoint(roles)
 
 
+NOBODY: Final = Person("", "", "", frozenset())
+"""Whoever has not signed in."""
 OWNER: Final = Person("", "", "", ROLES)
 """Whoever has the address of a console on one machine."""
 

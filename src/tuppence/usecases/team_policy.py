@@ -1,5 +1,6 @@
 """The file `team.yaml`: how people sign in to the console, and how many approve which rule."""
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -76,6 +77,9 @@ class TeamPolicy(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_d
         approvers: Rules that need more than one approval. The largest number that applies counts.
         idle_minutes: Minutes without use after which a session ends.
         hours: Hours after which a session ends, however much it is used.
+        proxies: Addresses or networks of load balancers, such as 10.0.0.0/16, whose header
+            X-Forwarded-For says who asks. Otherwise all who come through one are one host, and
+            one of them can use up the attempts to sign in of all.
     """
 
     address: Text | None = None
@@ -83,6 +87,7 @@ class TeamPolicy(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_d
     approvers: list[Needed] = []
     idle_minutes: Annotated[int, Meta(ge=1, le=1_440)] = 30
     hours: Annotated[int, Meta(ge=1, le=168)] = 10
+    proxies: list[Text] = []
 
     def __post_init__(self) -> None:
         if self.address is not None:
@@ -91,6 +96,12 @@ class TeamPolicy(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_d
                 raise ValueError("address: the console has a whole host, without a path")
         if self.sign_in is not None and self.address is None:
             raise ValueError("sign_in needs the address, to which people are sent back")
+        for one in self.proxies:
+            try:
+                ipaddress.ip_network(one)
+            except ValueError:
+                message = f"proxies: {one!r} is no address or network, such as 10.0.0.0/16"
+                raise ValueError(message) from None
 
     def approvers_of(self, reach: int, customers: int, communication: Communication) -> int:
         """Return how many people must approve a rule.

@@ -1,7 +1,7 @@
 """The table of feeds while processes die, wait for each other, and write more than fits."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,15 @@ from tests.feed_stores import person_table
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.feeds import KEPT_DAYS, DynamoFeeds
 from tuppence.adapters.aws.outbox import DynamoOutbox
-from tuppence.adapters.aws.person_table import ATTEMPTS, LEASE, PATIENCE, PersonTable, Tools
+from tuppence.adapters.aws.person_log import PARTS, logged
+from tuppence.adapters.aws.person_table import (
+    ATTEMPTS,
+    LEASE,
+    LOG_INDEX,
+    PATIENCE,
+    PersonTable,
+    Tools,
+)
 from tuppence.errors import UserError
 from tuppence.feed.items import DAY, EventKind, Told
 from tuppence.feed.news import Delivery, ToldItem
@@ -257,3 +265,35 @@ def test_old_views_and_events_are_removed_and_never_states(
     assert len(list(machine.feeds.log())) == 1
     machine.now = ends["view"]
     assert not list(machine.feeds.log()), "some of its events may be gone"
+
+
+def test_views_of_some_nights_are_found_without_reading_the_table(
+    machines: tuple[Machine, Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine, _ = machines
+    assert list(machine.feeds.log(1)) == []
+    for name in ("ann", "bob"):
+        record(machine.feeds, event("e1", EventKind.SEEN), customer=name)
+    record(machine.feeds, event("e2", EventKind.OPENED))
+    asked = list[tuple[str, str]]()
+
+    def query_index(index: str, condition: str, *given: Any, **more: Any) -> Iterator[Any]:
+        asked.append((index, condition))
+        return query(index, condition, *given, **more)
+
+    query = machine.table.query_index
+    monkeypatch.setattr(machine.table, "query_index", query_index)
+    monkeypatch.setattr(machine.table, "scan", None)
+    found = {one.customer: one.clicked for one in machine.feeds.log(1)}
+    assert found == {"ann": {ITEM}, "bob": set()}
+    assert {index for index, _ in asked} == {LOG_INDEX}
+    by_day = [one for one in asked if "log_day >=" in one[1]]
+    assert len(by_day) == 2 * PARTS
+    monkeypatch.undo()
+    machine.feeds.erase("ann")
+    assert [one.customer for one in machine.feeds.log(1)] == ["bob"]
+
+
+def test_the_index_of_the_log_is_spread_over_its_partitions() -> None:
+    parts = {logged("view", f"customer#{n}", 1)["log_part"]["S"] for n in range(400)}
+    assert len(parts) == PARTS

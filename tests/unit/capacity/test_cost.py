@@ -95,7 +95,7 @@ def test_the_cost_of_feeds_agrees_with_a_calculation_by_hand() -> None:
     assert found["web ACL"] == 9
     assert found["web ACL, requests"] == pytest.approx(60 * 0.6)
     assert found["alarms, metrics, secrets"] == pytest.approx(4 * 0.1 + (25 + 6) * 0.3 + 3 * 0.4)
-    assert found["feeds, writes"] == pytest.approx(30 * (1 + 2 * 9) * 0.705)
+    assert found["feeds, writes"] == pytest.approx(30 * (1 + 2 * 9 + 2) * 0.705)
     assert found["feeds, reads"] == pytest.approx(30 * (2 * 9 + 3) * 0.1415)
     calls = 4 * 30.4375  # four times a day
     seconds = 60 + 1_000_000 * 0.0015 / 0.5

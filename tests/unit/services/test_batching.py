@@ -263,6 +263,25 @@ def test_a_cancelled_item_frees_its_share_of_the_queue_at_once() -> None:
     assert desk.batches == [("a", [1]), ("a", [3])]
 
 
+def test_nobody_waits_longer_than_they_said_and_what_is_late_is_not_handled() -> None:
+    desk = Desk()
+    desk.gate.clear()
+
+    async def arrive() -> int:
+        with ThreadPoolExecutor(1) as pool:
+            one = batcher(desk, pool)
+            first = asyncio.create_task(one.answer("caller", "a", 1, 1))
+            await asyncio.to_thread(desk.begun.wait)
+            with pytest.raises(TimeoutError):
+                await one.answer("caller", "a", 2, 1, 0.01)
+            assert one.waiting == 0
+            desk.gate.set()
+            return await first
+
+    assert asyncio.run(arrive()) == 2
+    assert desk.batches == [("a", [1])]
+
+
 def test_an_item_that_causes_an_error_is_found_in_few_attempts() -> None:
     desk = Desk()
     answers = asyncio.run(

@@ -24,7 +24,8 @@ from tuppence.feed.items import DAY
 from tuppence.feel.values import Date
 from tuppence.relevance.scorecard import PRIOR
 from tuppence.results.result import Result
-from tuppence.services.feed import app
+from tuppence.rules.rule import Action, FeedSettings
+from tuppence.services.feed import app, together
 from tuppence.services.feed.tokens import (
     AUDIENCE,
     Keys,
@@ -36,8 +37,9 @@ from tuppence.services.feed.tokens import (
     signed_view,
 )
 from tuppence.services.problems import problem_of, problem_response
+from tuppence.usecases.build_feed import Feed, FeedRequest, build_feeds
 from tuppence.usecases.feed_ports import Known, View, Withdrawal
-from tuppence.usecases.order_feed import Model
+from tuppence.usecases.order_feed import KnownRulesets, Model
 
 DIAGNOSTICS = Path(__file__).parents[3] / "docs" / "reference" / "diagnostics.md"
 NO_VIEW = View(TODAY, "ruleset", "standard:1", 3, ())
@@ -123,6 +125,15 @@ def test_a_promotion_has_its_approval_and_its_terms(running: Desk) -> None:
     assert offer["offer"] == {"partner": "Fernhill", "terms": "The rate may fall."}
 
 
+def test_an_item_leads_where_its_rule_says(running: Desk) -> None:
+    action = Action("See the fees", "https://app.example.org/fees")
+    fees = msgspec.structs.replace(running.people.rules["fees"], feed=FeedSettings(action=action))
+    running.people.rules = {**running.people.rules, "fees": fees}
+    first, second = running.feed()["items"][:2]
+    assert first["action"] == {"label": "See the fees", "link": "https://app.example.org/fees"}
+    assert second["action"] is None
+
+
 def test_money_and_dates_are_in_the_locale_of_the_person_or_of_the_request(running: Desk) -> None:
     assert running.feed(query="?locale=de_DE")["items"][0]["title"] == "12,50\xa0£ in fees"
     assert running.call("PUT", "/v1/preferences", {"locale": "cs_CZ"}).status_code == 200
@@ -190,6 +201,37 @@ def test_the_tag_of_a_feed_changes_with_whatever_its_answer_depends_on(running: 
     moved(lambda: set_results(*standard()[:1]))
     moved(lambda: setattr(running.people, "day", TODAY + 1))
     moved(lambda: setattr(running.people, "frozen", "no consent"))
+
+
+def test_a_feed_that_nothing_has_changed_is_built_once(
+    running: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = list[str]()
+
+    def build(requests: Sequence[FeedRequest], known: KnownRulesets) -> Sequence[Feed | UserError]:
+        built.extend(one.person.customer for one in requests)
+        return build_feeds(requests, known)
+
+    monkeypatch.setattr(together, "build_feeds", build)
+    first = running.call("GET", "/v1/feed")
+    again = running.call("GET", "/v1/feed")
+    assert (again.content, again.headers["etag"]) == (first.content, first.headers["etag"])
+    assert running.feed("bob")["items"] == first.json()["items"]
+    assert built == ["ann", "bob"]
+    running.clock.now += together.KEPT_MILLISECONDS  # on the same day
+    assert running.call("GET", "/v1/feed").content == first.content
+    assert built == ["ann", "bob", "ann"]
+
+
+def test_answers_are_kept_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(together, "MAX_KEPT", 2)
+    kept = together.KeptAnswers()
+    for number, name in enumerate(("ann", "bob", "cleo")):
+        kept.put(name, "tag", NOW + number, name.encode())
+    assert [kept.get(name, "tag", NOW) for name in ("ann", "bob", "cleo")] == [
+        None, b"bob", b"cleo",
+    ]  # fmt: skip
+    assert kept.get("cleo", "other", NOW) is None
 
 
 def test_a_feed_that_cannot_be_read_in_time_is_refused(

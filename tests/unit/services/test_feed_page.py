@@ -17,7 +17,7 @@ from tests.feeds import KEYS, NOW, POLICY, TODAY, Desk, desk
 from tuppence.feed.choice import Outcome
 from tuppence.feed.items import DAY, EventKind, item_id
 from tuppence.feed.policy import Policy
-from tuppence.feed.preferences import Preferences
+from tuppence.feed.preferences import Preferences, QuietHours
 from tuppence.feel.values import Date
 from tuppence.results.result import Result, State
 from tuppence.services.feed.tokens import read_receipt
@@ -191,3 +191,37 @@ def test_the_language_is_that_of_the_texts(running: Desk, read: Callable[[str], 
 def test_only_an_answer_is_confirmed(read: Callable[[str], str], answered: str) -> None:
     page = read(f"/feed?answered={answered}&item={FEES}")
     assert ("Dismissed." in page) is (answered == "acknowledged")
+
+
+def test_a_person_chooses_how_and_when_they_are_told(running: Desk) -> None:
+    form = {"kind": ["tip"], "channel": ["push"], "quiet_from": "22:00", "quiet_until": "07:30"}
+    with page(running) as client:
+        asked = client.get("/choices?customer=ann").text
+        assert "quiet hours are from 21:00 until 08:00" in asked
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        done = client.post("/choices?customer=ann", data=form, headers=headers)
+        assert done.status_code == 200, done.text
+        found = running.store.kept("ann").preferences
+        assert found.channels_on == ["push"]
+        assert found.quiet_hours == QuietHours("22:00", "07:30")
+        shown = client.get("/choices?customer=ann").text
+        assert 'value="push" checked' in shown
+        assert 'value="mail" checked' not in shown
+        assert 'name="quiet_from" value="22:00"' in shown
+        for begin, end in (("22:00", ""), ("22:00", "22:00"), ("x", "07:30")):
+            wrong = form | {"quiet_from": begin, "quiet_until": end}
+            refused = client.post("/choices?customer=ann", data=wrong, headers=headers)
+            assert (refused.status_code, "two different times" in refused.text) == (400, True)
+        client.post("/choices?customer=ann", data={"kind": ["tip"]}, headers=headers)
+    cleared = running.store.kept("ann").preferences
+    assert (cleared.channels_on, cleared.quiet_hours) == ([], None)
+
+
+def test_a_topic_that_no_rule_has_today_stays_turned_off(running: Desk) -> None:
+    with running.store.change("ann") as change:
+        change.prefer(Preferences(topics_off=["bank", "gone"]))
+    with page(running) as client:
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        client.post("/choices?customer=ann", data={"topic": ["bank"]}, headers=headers)
+    assert "gone" in running.store.kept("ann").preferences.topics_off
+    assert "bank" not in running.store.kept("ann").preferences.topics_off

@@ -24,7 +24,7 @@ from tuppence.usecases.build_feed import Feed, FeedRequest, build_feed, build_fe
 from tuppence.usecases.feed_ports import Kept, LoggedView, OrderedBy, Person
 from tuppence.usecases.judge_order import Target, judge, live_against_hold_out
 from tuppence.usecases.learn_order import fit_order, read_log, renew_models
-from tuppence.usecases.order_feed import Model
+from tuppence.usecases.order_feed import MAX_RULESETS, KnownRulesets, Model
 
 TODAY = 20_000
 POLICY = Policy(places=2)
@@ -137,6 +137,18 @@ def test_feeds_that_are_built_together_are_those_that_are_built_alone() -> None:
             assert isinstance(found, Feed)
             assert found._replace(order=None) == build_feed(one)._replace(order=None)
     assert len({str(one.view) for one in together if isinstance(one, Feed)}) > 10
+
+
+def test_rulesets_are_prepared_once_for_the_feeds_of_all_and_the_last_ones_are_kept() -> None:
+    known = KnownRulesets()
+    others = [dict(RULES) for _ in range(MAX_RULESETS)]
+    first = known.insights(RULES, None)
+    assert known.insights(RULES, None) is first
+    assert known.insights(RULES, Model("other", HOT)) is not first
+    assert all(known.insights(one, None) is not first for one in others[2:])
+    assert known.insights(RULES, None) is first
+    assert all(known.insights(one, None) is not first for one in others)
+    assert known.insights(RULES, None) is not first, "rules and scorecards are not kept forever"
 
 
 def test_damaged_results_of_one_person_refuse_nobody_else() -> None:

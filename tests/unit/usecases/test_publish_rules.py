@@ -25,7 +25,7 @@ from tuppence.rules.definition import Criteria, Definition
 from tuppence.rules.rule import Approval
 from tuppence.structured import read_yaml
 from tuppence.usecases.editions import Edition
-from tuppence.usecases.publish_rules import Record, RunningEngine, publish_approved
+from tuppence.usecases.publish_rules import Expected, Record, RunningEngine, publish_approved
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 DAY = Date(20634)
@@ -86,6 +86,27 @@ def test_a_publication_happens_inside_the_lock_and_is_recorded_before_it_takes_e
         desk, desk.rulesets, desk.engines(), DAY, "ann", desk.log.append, digest
     )
     assert (again, desk.log.count("read")) == (digest, 1)
+
+
+def test_what_somebody_has_seen_is_published_or_nothing(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, [GOOD])
+
+    def publish_seen(made: str, current: str, digest: str = "") -> str:
+        seen, warn = Expected(made, current), desk.log.append
+        return publish_approved(
+            desk, desk.rulesets, desk.engines(), DAY, "ann", warn, digest, seen
+        )[0]
+
+    with pytest.raises(UserError, match=r"make the ruleset \w+ by now, not another"):
+        publish_seen("another", "")
+    assert desk.rulesets.current() is None
+    made = desk.rulesets.digests()[0]
+    assert publish_seen(made, "") == made
+    for digest in ("", made):  # a page that is older than the publication
+        with pytest.raises(UserError, match=f"has published the ruleset {made}") as error:
+            publish_seen(made, "", digest)
+        assert error.value.code == "publish.changed"
+    assert publish_seen(made, made, made) == made
 
 
 def test_engines_are_called_with_the_id_of_the_publication(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from tuppence.adapters.aws.clients import DAY_SECONDS
+from tuppence.adapters.aws.person_log import CLICKS as CLICKED
+from tuppence.adapters.aws.person_log import VIEWS, last_logged, logged, read_logged
 from tuppence.adapters.aws.person_table import Item, PersonTable, Writes, owner_of, text
 from tuppence.feed.items import CLICKS, DAY, Event, ItemId, ItemState, item_id
 from tuppence.feed.preferences import Preferences
@@ -73,24 +75,43 @@ class DynamoFeeds:
         while not self._table.add(WITHDRAWALS, f"{number:010}", content):
             number += 1
 
-    def log(self, nights: int | None = None) -> Iterator[LoggedView]:  # noqa: ARG002 - all are read
-        """Return all views that are kept, each as of a moment of its own.
+    def log(self, nights: int | None = None) -> Iterator[LoggedView]:
+        """Return the views that are kept of the last nights, each as of a moment of its own.
 
-        A view whose days are over is left out, as some of its events may be gone.
+        An index finds those of some nights; all of them are found by reading the whole table. A
+        view whose days are over is left out, as some of its events may be gone.
         """
-        now = self._table.now() // 1_000
+        first = None
+        if nights is not None:
+            last = last_logged(self._table, VIEWS)
+            if last is None:
+                return
+            first = last - nights + 1
         clicked: dict[tuple[str, str], set[ItemId]] = {}
-        for item in self._table.scan(_EVENT):
+        for item in self._clicks(first):
             event = msgspec.json.decode(text(item, "content"), type=Event)
             if event.kind in CLICKS:
                 clicked.setdefault((text(item, "owner"), event.view), set()).add(event.item)
-        for item in self._table.scan(_VIEW):
+        now = self._table.now() // 1_000
+        for item in self._views(first):
             if "expires_at" in item and int(item["expires_at"]["N"]) <= now:
                 continue
             owner, name = text(item, "owner"), text(item, "entry").removeprefix(_VIEW)
             view = msgspec.json.decode(text(item, "content"), type=View)
             customer = owner.removeprefix(owner_of(""))
             yield LoggedView(customer, name, view, frozenset(clicked.get((owner, name), ())))
+
+    def _clicks(self, first: int | None) -> Iterator[Item]:
+        """Yield the clicks on views of a night and of later ones; all events if it is None."""
+        if first is None:
+            return self._table.scan(_EVENT)
+        # A view's night may be one ahead where the person is; a day more is for other clocks.
+        return read_logged(self._table, CLICKED, first - 2)
+
+    def _views(self, first: int | None) -> Iterator[Item]:
+        if first is None:
+            return self._table.scan(_VIEW)
+        return read_logged(self._table, VIEWS, first)
 
     def export(self, customer: str) -> Mapping[str, Any]:
         """Return all that is kept of a person, for JSON."""
@@ -158,13 +179,16 @@ class _Change:
         # before events: an event that is sent again changes no state that it has changed already.
         for name, view in views.items():
             end = _end(view.night + self._kept_days)
-            self._writes.put(f"{_VIEW}{name}", _content(view) | end)
+            found = logged(VIEWS, self._owner, view.night)
+            self._writes.put(f"{_VIEW}{name}", _content(view) | end | found)
         for item, state in states.items():
             self._writes.put(f"{_STATE}{item}", _content(state))
         for one in events:
             # A day more than its view, which may be of the day after by the person's clock.
             end = _end(one.at // DAY + self._kept_days + 1)
             attributes = _content(one.event) | {"received": {"N": str(one.at)}} | end
+            if one.event.kind in CLICKS:
+                attributes |= logged(CLICKED, self._owner, one.at // DAY)
             self._writes.put(f"{_EVENT}{one.event.order.id}", attributes, new=True)
 
     def prefer(self, preferences: Preferences) -> None:

@@ -3,8 +3,8 @@
 owner                entry                attributes
 customer#NAME        kept#preferences     content
 customer#NAME        kept#state#ITEM      content
-customer#NAME        event#ID             content, received, expires_at
-customer#NAME        view#ID              content, expires_at
+customer#NAME        event#ID             content, received, expires_at; a click: log_part, log_day
+customer#NAME        view#ID              content, expires_at, log_part, log_day
 customer#NAME        delivery#ID          content, and while it waits or is given up: outbox, due
 customer#NAME        lock                 holder, until; only while somebody changes the others
 delivery#ID          recipient            customer, channel
@@ -16,6 +16,9 @@ content     S  JSON
 received    N  when an event was received, in milliseconds since 1970-01-01
 outbox      S  partition key of the index `outbox`: waiting#CHANNEL, or dead
 due         N  sort key of that index: when it is due, or was given up, in the same unit
+log_part    S  partition key of the index `log`, see `person_log`
+log_day     N  sort key of that index: a view's night, or the day on which a click was received, in
+               days since 1970-01-01
 holder      S  a random name
 until       N  when the lock ends if its holder has died, in the same unit
 expires_at  N  when DynamoDB may remove the item, in seconds since 1970-01-01: an old event,
@@ -37,6 +40,8 @@ from tuppence.errors import UserError
 
 INDEX: Final = "outbox"
 """Name of the index of deliveries."""
+LOG_INDEX: Final = "log"
+"""Name of the index of views and clicks."""
 LEASE: Final = 10_000
 """Milliseconds after which a lock ends whose holder has died."""
 PATIENCE: Final = 5_000
@@ -140,8 +145,6 @@ class PersonTable:
     ) -> Sequence[Item]:
         """Return items of the index, the first ones first.
 
-        The index lags a moment behind the table.
-
         Args:
             outbox: Their partition of the index.
             until: The latest `due`; None for all.
@@ -152,19 +155,30 @@ class PersonTable:
         if until is not None:
             condition += " AND due <= :until"
             values[":until"] = {"N": str(until)}
-        found: list[Item] = []
+        return [*self.query_index(INDEX, condition, values, limit, newest=newest)]
+
+    def query_index(
+        self, index: str, condition: str, values: Item, limit: int | None, *, newest: bool = False
+    ) -> Iterator[Item]:
+        """Yield items of an index, which lags a moment behind the table, the first ones first.
+
+        Args:
+            index: Name of the index.
+            condition: The condition on its keys.
+            values: The values in the condition.
+            limit: Maximum number of items; None for all.
+            newest: Whether the last ones come first.
+        """
         with self.errors():
-            pages = self._client.get_paginator("query").paginate(
+            for page in self._client.get_paginator("query").paginate(
                 TableName=self._table,
-                IndexName=INDEX,
+                IndexName=index,
                 KeyConditionExpression=condition,
                 ExpressionAttributeValues=values,
                 ScanIndexForward=not newest,
                 PaginationConfig={"MaxItems": limit, "PageSize": limit} if limit else {},
-            )
-            for page in pages:
-                found += page["Items"]
-        return found
+            ):
+                yield from page["Items"]
 
     def scan(self, prefix: str) -> Iterator[Item]:
         """Yield the items of all partitions whose sort keys begin with a text."""
@@ -187,8 +201,11 @@ class PersonTable:
         return found
 
     def read_many(self, owner: str, entries: Collection[str]) -> list[Item]:
-        """Return those of some items that exist."""
-        left = [_key(owner, entry) for entry in sorted(entries)]
+        """Return those of some items of a person that exist."""
+        return self.read_keys([_key(owner, entry) for entry in sorted(entries)])
+
+    def read_keys(self, left: Sequence[Item]) -> list[Item]:
+        """Return those of some items of anybody that exist, given their keys."""
         found: list[Item] = []
         while left:
             asked, left = left[:KEYS], left[KEYS:]

@@ -17,13 +17,13 @@ from tuppence.feel.values import Date
 _CONFLICT: Final = (
     "definition.conflict",
     "the definition has changed since it was read",
-    "read it again: tuppence definitions review RULE",
+    "read it again, in its review or by tuppence definitions review RULE",
 )
 _MEANINGS: Final = {
     "definitions_step": (
         "database.refused",
         "a definition cannot take this step",
-        "tuppence definitions history RULE shows its steps",
+        "look at its versions, or at tuppence definitions history RULE",
     ),
     "definitions_four_eyes": (
         "database.refused",

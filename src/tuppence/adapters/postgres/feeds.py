@@ -131,7 +131,8 @@ class PostgresFeeds:
                 connection, "feed_log"
             ) as cursor,  # the server keeps what is not read yet
         ):
-            for customer, name, view, items in cursor.execute(load_query("feed_log"), [nights]):
+            first = 0 if nights is None else _last_night(connection) - nights + 1
+            for customer, name, view, items in cursor.execute(load_query("feed_log"), [first]):
                 clicked = frozenset(_ITEMS.decode(items))
                 yield LoggedView(customer, name, _VIEWS.decode(view), clicked)
 
@@ -329,6 +330,12 @@ def read_kept(connection: psycopg.Connection, customer: str) -> Kept:
 def _as_kept(states: str, chosen: str | None, withdrawn: Sequence[str]) -> Kept:
     preferences = Preferences() if chosen is None else msgspec.json.decode(chosen, type=Preferences)
     return Kept(dict(_STATES.decode(states)), preferences, frozenset(withdrawn))
+
+
+def _last_night(connection: psycopg.Connection) -> int:
+    """Return the last night of which a view is kept; 0 if none is."""
+    row = connection.execute(load_query("feed_last_night")).fetchone()
+    return row[0] if row and row[0] is not None else 0
 
 
 def lock_person(connection: psycopg.Connection, customer: str) -> None:

@@ -163,13 +163,13 @@ class TeamReviews:
                 connection.execute(load_query("definition_add_for"), given)
         return agreed
 
-    def audit(self, limit: int) -> Sequence[Done]:
-        """Return the last entries of the audit log, newest first."""
-        return self._all(Done, "audit", limit)
+    def audit(self, limit: int, skipped: int) -> Sequence[Done]:
+        """Return entries of the audit log, newest first, after some that are skipped."""
+        return self._all(Done, "audit", limit, skipped)
 
-    def reads(self, limit: int) -> Sequence[Seen]:
-        """Return the last entries of the record of reads, newest first."""
-        return self._all(Seen, "reads", limit)
+    def reads(self, limit: int, skipped: int) -> Sequence[Seen]:
+        """Return entries of the record of reads, newest first, after some that are skipped."""
+        return self._all(Seen, "reads", limit, skipped)
 
     def publications(self, limit: int) -> Sequence[Published]:
         """Return the last publications, newest first."""

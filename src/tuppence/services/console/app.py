@@ -7,13 +7,15 @@ from typing import Final
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from tuppence.errors import UserError
 from tuppence.services.console.customers_pages import CustomersPages
-from tuppence.services.console.gate import SessionCookie, TeamGate
+from tuppence.services.console.gate import OwnerGate, SessionCookie, TeamGate
 from tuppence.services.console.nights_pages import NightsPages
 from tuppence.services.console.page import FOLDER, ConsoleDependencies, Pages
 from tuppence.services.console.permissions import may
@@ -73,11 +75,17 @@ def console_app(deps: ConsoleDependencies, key: str = "", origin: str = "") -> S
         Mount("/static", StaticFiles(directory=FOLDER / "static")),
     ]
 
-    guard = Middleware(PageGuard, key=key, cookie=COOKIE, command="console")
+    guards = [
+        Middleware(PageGuard, key=key, cookie=COOKIE, command="console"),
+        Middleware(OwnerGate),
+    ]
     if team is not None:
         cookie = SessionCookie(team, origin, deps.feeds.clock)
         routes += team_routes(deps, team, pages, book, trying, cookie, origin)
-        guard = Middleware(TeamGate, cookie=cookie, pages=pages)
+        guards = [
+            Middleware(ProxyHeadersMiddleware, trusted_hosts=team.policy.proxies),
+            Middleware(TeamGate, cookie=cookie, pages=pages),
+        ]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -90,7 +98,7 @@ def console_app(deps: ConsoleDependencies, key: str = "", origin: str = "") -> S
 
     return Starlette(
         routes=routes,
-        middleware=[guard],
-        exception_handlers={UserError: pages.on_error},
+        middleware=guards,
+        exception_handlers={UserError: pages.on_error, HTTPException: pages.on_missing},
         lifespan=lifespan,
     )

@@ -163,7 +163,6 @@ class CustomersPages:
         deps = self._deps
 
         def prove() -> bytes:
-            self._required(customer)
             self._note(f"proof of {rule}", customer)
             version = importlib.metadata.version("tuppence")
             return prove_result(deps.store, customer, rule, deps.purposes, deps.today(), version)
@@ -175,9 +174,9 @@ class CustomersPages:
         customer = check_identifier(field_of(await read_form(request), "customer"), "customer")
 
         def export() -> bytes:
-            self._required(customer)
+            privacy = self._privacy()
             self._note("export of all data", customer)
-            found = msgspec.json.encode(self._privacy().export(customer))
+            found = msgspec.json.encode(privacy.export(customer))
             return printable_json(msgspec.json.format(found).decode()).encode()
 
         return _file(await run_in_threadpool(export), "export.json")
@@ -200,8 +199,9 @@ class CustomersPages:
             )
 
         def erase() -> Any:
+            privacy = self._privacy()
             self._note("erasure", customer)
-            report = self._privacy().erase(customer)
+            report = privacy.erase(customer)
             self._erased()
             return report
 

@@ -16,7 +16,7 @@ from tuppence.errors import UserError
 from tuppence.services.console.page import PERSON, Pages, Team, address
 from tuppence.services.console.permissions import OPEN, may
 from tuppence.services.pages import cookie_name, is_own, of_another_site, with_headers
-from tuppence.usecases.team import Person
+from tuppence.usecases.team import OWNER, Person
 
 MAX_REQUESTS: Final = 12
 """Maximum number of concurrent requests of one person."""
@@ -74,6 +74,25 @@ class SessionCookie:
         if token:
             self._sessions.end(digest_of(token))
         response.delete_cookie(self.name, path="/", secure=self.is_secure, httponly=True)
+
+
+class OwnerGate:
+    """Middleware of a console on one machine, whose only person may do everything.
+
+    Args:
+        app: The rest of the application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request."""
+        token = PERSON.set(OWNER)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            PERSON.reset(token)
 
 
 class TeamGate:

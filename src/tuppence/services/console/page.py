@@ -3,16 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import urlencode
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tuppence.errors import UserError
 from tuppence.feed.items import DAY
 from tuppence.feel.values import Date
+from tuppence.plain_text import printable
 from tuppence.services.feed.app import FeedDependencies
 from tuppence.services.pages import templates_in
 from tuppence.services.problems import STATUSES
@@ -25,7 +28,7 @@ from tuppence.usecases.publisher import Publisher
 from tuppence.usecases.replay_night import PastRuns, ReplayStore
 from tuppence.usecases.reviews import Reviews
 from tuppence.usecases.team import (
-    OWNER,
+    NOBODY,
     NoReads,
     Passwords,
     Person,
@@ -44,7 +47,7 @@ PAGES: Final = (
 )
 TEAM_PAGES: Final = (("Reviews", "/reviews"), ("Publish", "/publish"), ("Audit", "/audit"))
 """Further pages of a team."""
-PERSON: Final[ContextVar[Person]] = ContextVar("person", default=OWNER)
+PERSON: Final[ContextVar[Person]] = ContextVar("person", default=NOBODY)
 """The person whose request is being handled."""
 
 
@@ -194,6 +197,15 @@ class Pages:
             text = self.text("error_part.html", error=error)
             return Response(text, status, media_type="text/html")
         return self.page("error.html", "Not possible", "", status, error=error)
+
+    async def on_missing(self, request: Request, error: Exception) -> Response:
+        """Say that there is no such page, or that it takes no such request."""
+        assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for those
+        message = f"there is no page {printable(request.url.path)[:200]}"
+        if error.status_code != HTTPStatus.NOT_FOUND:
+            message = HTTPStatus(error.status_code).phrase.lower()
+        told = UserError(f"http.{error.status_code}", message, "choose one of the pages above")
+        return self.page("error.html", "No such page", "", error.status_code, error=told)
 
 
 def address(path: str, **parameters: str) -> str:

@@ -14,7 +14,7 @@ from tuppence.services.console.trying import Trying, cost_sentence
 from tuppence.services.pages import field_of, read_form
 from tuppence.usecases.nights import by_day, nights_of
 from tuppence.usecases.previewer import Preview
-from tuppence.usecases.publish_rules import Confirmation
+from tuppence.usecases.publish_rules import Confirmation, Expected
 from tuppence.usecases.publisher import Plan, Publisher
 
 MAX_COUNTED: Final = 20
@@ -62,7 +62,8 @@ class PublishPages:
     async def home(self, request: Request) -> Response:
         """Show what a publication would change, and the last ones."""
         del request
-        return await run_in_threadpool(self._page)
+        async with self._trying.waiting:
+            return await run_in_threadpool(self._page)
 
     def _page(
         self,
@@ -86,6 +87,7 @@ class PublishPages:
             day=str(self._deps.today()),
             is_possible=publisher is not None,
             plan=plan,
+            current="" if publisher is None else publisher.current(),
             effects=effects,
             cost=self._cost(effects),
             problem=problem,
@@ -123,25 +125,27 @@ class PublishPages:
         """Publish what was seen, or an earlier ruleset again."""
         fields = await read_form(request)
         action, _, digest = field_of(fields, "do").partition(" ")
+        expected = Expected(digest, field_of(fields, "current"))
 
         def act() -> Response:
             publisher = self._team.publisher
             if publisher is None or action not in {"publish", "again"} or not digest:
                 raise UserError("request.body", "this is no action of this page")
             try:
-                confirmed = self._act(publisher, action, digest)
+                confirmed = self._act(publisher, action, expected)
             except UserError as error:
                 return self._page(409, error)
             return self._page(confirmed=confirmed, published=digest)
 
-        return await run_in_threadpool(act)
+        async with self._trying.waiting:
+            return await run_in_threadpool(act)
 
-    def _act(self, publisher: Publisher, action: str, digest: str) -> list[Confirmation]:
+    def _act(self, publisher: Publisher, action: str, expected: Expected) -> list[Confirmation]:
         person, day = PERSON.get(), self._deps.today()
         if action == "publish":
-            return publisher.publish(person, day, digest)
+            return publisher.publish(person, day, expected)
         known = {one.ruleset for one in self._team.reviews.publications(MAX_LISTED)}
-        if digest not in known:
+        if expected.made not in known:
             message = "this ruleset is none of the last publications"
             raise UserError("ruleset.unknown", message, "tuppence rules publish --ruleset does it")
-        return publisher.again(person, day, digest)
+        return publisher.again(person, day, expected)

@@ -36,6 +36,14 @@ class Reasons:
         self._lock = threading.Lock()
         self._given: OrderedDict[tuple[str, str, str], tuple[int, str]] = OrderedDict()
 
+    def keep(self, person: Person, customer: str, said: str) -> None:
+        """Remember a reason that follows from what a person has done."""
+        with self._lock:
+            self._given[_key(person, customer)] = self._clock() + LASTS, said
+            self._given.move_to_end(_key(person, customer))
+            while len(self._given) > MAX_KEPT:
+                self._given.popitem(last=False)
+
     def give(self, person: Person, customer: str, reason: str, case: str) -> None:
         """Remember a reason.
 
@@ -53,12 +61,7 @@ class Reasons:
         if case and not (_CASE.fullmatch(case) and any(sign.isdigit() for sign in case)):
             message = "the case needs a number such as CASE-1234, and has no names or blanks"
             raise UserError("reason.case", message, "leave it empty if there is none")
-        said = f"{reason} ({case})" if case else reason
-        with self._lock:
-            self._given[_key(person, customer)] = self._clock() + LASTS, said
-            self._given.move_to_end(_key(person, customer))
-            while len(self._given) > MAX_KEPT:
-                self._given.popitem(last=False)
+        self.keep(person, customer, f"{reason} ({case})" if case else reason)
 
     def of(self, person: Person, customer: str) -> str | None:
         """Return the reason that a person has given for a customer; None if none holds."""

@@ -14,16 +14,25 @@ from tuppence.rules.checking import CheckedRule
 from tuppence.services.console.changes import changes
 from tuppence.services.console.page import PERSON, ConsoleDependencies, Pages, Team, address
 from tuppence.services.console.permissions import may_step
-from tuppence.services.console.trying import Trying
+from tuppence.services.console.trying import Trying, in_force_always
 from tuppence.services.pages import field_of, read_form
 from tuppence.usecases.edit_rules import RuleBook
-from tuppence.usecases.reviews import Remark, Reviewed, Step, Stored, find_newest
+from tuppence.usecases.previewer import Preview
+from tuppence.usecases.reviews import (
+    Done,
+    Remark,
+    Reviewed,
+    Seen,
+    Step,
+    Stored,
+    find_newest,
+)
 from tuppence.usecases.team import Person
 
 MAX_TEXT: Final = 4_000
 """Maximum number of characters of a comment or a reason."""
 MAX_LISTED: Final = 200
-"""Maximum number of entries of the audit that are listed."""
+"""Maximum number of entries of the audit that are listed on a page."""
 STATES: Final = {
     "draft": "draft",
     "in_review": "in review",
@@ -98,7 +107,8 @@ class ReviewsPages:
     async def review(self, request: Request) -> Response:
         """Show a version that waits for approval, with all that a reviewer needs."""
         rule_id = check_identifier(request.query_params.get("rule", ""), "rule")
-        return await run_in_threadpool(self._review, rule_id)
+        async with self._trying.waiting:
+            return await run_in_threadpool(self._review, rule_id)
 
     def _review(
         self, rule_id: str, status: int = 200, refusal: UserError | None = None, text: str = ""
@@ -107,13 +117,13 @@ class ReviewsPages:
         waiting = self._waiting(stored)
         force = stored.version_in_force
         before = None if force is None else self._reviews.document(rule_id, force)
-        found = self._book.check(self._deps.files.read(rule_id), lambda *_: ())
+        book = self._book.check(self._deps.files.read(rule_id), lambda *_: ())
         person = PERSON.get()
-        checked = found.checked
+        checked = book.checked
         effect, needed = "", 1
         if checked is not None:
-            effect = self._trying.effect(checked, with_people=may_step(person, "return"))
-            needed = self._needed(checked)
+            effect, found = self._trying.effect(checked, with_people=may_step(person, "return"))
+            needed = self._needed(checked, found)
         return self._pages.page(
             "review.html",
             stored.definition.title,
@@ -125,22 +135,19 @@ class ReviewsPages:
             rule=stored.definition,
             changes=changes(before, stored.definition, self._book.schema),
             before=before,
-            problems=found.errors,
+            problems=book.errors,
             effect=effect,
             needed=needed,
             remarks=self._reviews.remarks(rule_id),
             states=STATES,
-            file=found.stored.text,
+            file=book.stored.text,
             may={step: may_step(person, step) for step in ("approve", "return", "comment")},
             refusal=refusal,
             text=text,
         )
 
-    def _needed(self, checked: CheckedRule) -> int:
-        """Return how many people must agree with a rule, by its effect on the facts of today."""
-        if not self._policy.approvers:
-            return 1
-        found = self._trying.counted(checked)
+    def _needed(self, checked: CheckedRule, found: Preview) -> int:
+        """Return how many people must agree with a rule that has an effect."""
         return self._policy.approvers_of(
             found.qualified, found.customers, checked.rule.communication
         )
@@ -170,7 +177,8 @@ class ReviewsPages:
                 return self._review(rule_id, 422, error, text)
             return RedirectResponse(address("/review", rule=rule_id), 303)
 
-        return await run_in_threadpool(act)
+        async with self._trying.waiting:
+            return await run_in_threadpool(act)
 
     def _approve(self, person: Person, reviewed: Reviewed, text: str, reference: str) -> None:
         stored = find_newest(self._reviews, reviewed.rule_id)
@@ -182,7 +190,10 @@ class ReviewsPages:
         if checked.rule.promotes and (approval is None or approval.reference != reference):
             message = "the reference is not that of the approval in the rule"
             raise UserError("review.promotion", message, "look it up in the record of the firm")
-        self._reviews.approve(person, reviewed, self._needed(checked), text)
+        needed = 1
+        if self._policy.approvers:
+            needed = self._needed(checked, self._trying.counted(in_force_always(checked)))
+        self._reviews.approve(person, reviewed, needed, text)
 
     # -- versions --------------------------------------------------------------------------------
 
@@ -200,6 +211,9 @@ class ReviewsPages:
         history = self._reviews.history(rule_id)
         found, earlier = None, None
         if chosen is not None:
+            if chosen not in {one.version for one in history}:
+                message = f"{rule_id} has no version {chosen}"
+                raise UserError("definition.unknown", message, "choose one of the list")
             earlier = _different(history, chosen)
             before = None if earlier is None else self._reviews.document(rule_id, earlier)
             after = self._reviews.document(rule_id, chosen)
@@ -250,11 +264,20 @@ class ReviewsPages:
     # -- audit -----------------------------------------------------------------------------------
 
     async def audit(self, request: Request) -> Response:
-        """Show who did what, and who has seen whose data."""
-        del request
-        done = await run_in_threadpool(self._reviews.audit, MAX_LISTED)
-        reads = await run_in_threadpool(self._reviews.reads, MAX_LISTED)
-        return self._pages.page("audit.html", "Audit", "Audit", done=done, reads=reads)
+        """Show who did what, and who has seen whose data, a page of each at a time."""
+        skipped = {name: _number(request.query_params.get(name, "0")) for name in ("done", "reads")}
+
+        def read() -> tuple[Sequence[Done], Sequence[Seen]]:
+            reviews = self._reviews
+            return (
+                reviews.audit(MAX_LISTED + 1, skipped["done"]),
+                reviews.reads(MAX_LISTED + 1, skipped["reads"]),
+            )
+
+        done, reads = await run_in_threadpool(read)
+        return self._pages.page(
+            "audit.html", "Audit", "Audit", done=done, reads=reads, skipped=skipped, most=MAX_LISTED
+        )
 
 
 def _of_version(remarks: Sequence[Remark], version: int) -> list[Remark]:

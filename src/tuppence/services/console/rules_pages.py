@@ -1,6 +1,5 @@
 """The pages on which rules are listed, written, tried and saved."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, get_args
 
@@ -97,8 +96,6 @@ class RulesPages:
         self._trying = trying
         self._drafts = Drafts(book)
         self._choices = Choices(deps)
-        # Others wait without a thread; a newer preview still cancels the one that runs.
-        self._previewing = asyncio.Semaphore(2)
 
     def usable(self) -> list[CheckedRule]:
         """Return the rules without errors."""
@@ -181,7 +178,7 @@ class RulesPages:
             return await self._save(draft)
         tried = ""
         if action == "try":
-            async with self._previewing:
+            async with self._trying.waiting:
                 tried = await run_in_threadpool(self._trying.text, draft, "")
         return self._editor(draft, tried=tried)
 
@@ -316,7 +313,7 @@ class RulesPages:
         fields = await read_form(request, MAX_BYTES, MAX_FIELDS)
         draft = await run_in_threadpool(self._read, request, fields)
         editor = fields.get("editor", [""])[0][:80]
-        async with self._previewing:
+        async with self._trying.waiting:
             text = await run_in_threadpool(self._trying.text, draft, editor)
         return Response(text, media_type="text/html")
 
@@ -326,7 +323,7 @@ class RulesPages:
         draft = await run_in_threadpool(self._read, request, fields)
         customers = [check_identifier(one, "customer") for one in fields.get("example", [])]
         is_cancelled = self._trying.watch(fields.get("editor", [""])[0][:80])
-        async with self._previewing:
+        async with self._trying.waiting:
             found = await run_in_threadpool(self._trying.more, draft, customers, is_cancelled)
         return Response(msgspec.json.encode(found._asdict()), media_type="application/json")
 

@@ -42,18 +42,23 @@ class Failures:
     def begin(self, name: str, host: str) -> None:
         """Count an attempt, which is a failure until it succeeds.
 
+        Args:
+            name: The name with which somebody signs in; empty if a provider knows it.
+            host: The address that asks.
+
         Raises:
             UserError: `sign-in.often`: there were too many.
         """
         now = self._clock()
         with self._lock:
-            for key in (("name", name), ("host", host)):
+            keys = [("host", host)] if not name else [("name", name), ("host", host)]
+            for key in keys:
                 recent = [one for one in self._kept.pop(key, []) if one > now - WINDOW]
                 self._kept[key] = recent
                 if len(recent) >= MAX_FAILURES[key[0]]:
                     message = "there were too many attempts to sign in"
                     raise UserError("sign-in.often", message, "try again in a quarter of an hour")
-            for key in (("name", name), ("host", host)):
+            for key in keys:
                 self._kept[key].append(now)
             while len(self._kept) > MAX_COUNTED:
                 self._kept.popitem(last=False)
@@ -112,7 +117,7 @@ class SignInPages:
         """Sign in with a password."""
         fields = await read_form(request)
         name, password, to = (field_of(fields, one) for one in ("name", "password", "to"))
-        passwords, host = self._team.passwords, request.client.host if request.client else ""
+        passwords, host = self._team.passwords, _host(request)
         if passwords is None:
             raise UserError("sign-in.refused", "people sign in elsewhere", "use the link")
         name = name.strip().lower()[:100]
@@ -158,7 +163,9 @@ class SignInPages:
             message = f"{provider} has not signed you in"
             raise UserError("sign-in.refused", message, "begin again, or ask who manages it")
         begun = Begun("", *kept[:3])
+        self._failures.begin("", _host(request))  # each attempt asks the provider
         person = await run_in_threadpool(provider.finish, self._callback, code, begun)
+        self._failures.succeed("", _host(request))
         response = await self._begin(person, kept[3])
         self._keep(response, "", 0)
         return response
@@ -179,6 +186,10 @@ class SignInPages:
         response = RedirectResponse(address("/sign-in"), 303)
         await run_in_threadpool(self._cookie.end, request, response)
         return response
+
+
+def _host(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def secrets_text(parts: list[str]) -> str:

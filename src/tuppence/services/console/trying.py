@@ -1,8 +1,11 @@
 """Tries drafts: what they would do to everybody, and why for one customer."""
 
+import asyncio
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from tuppence.engine.explanation import document
 from tuppence.engine.rule_tests import Verdict, try_examples
@@ -13,7 +16,9 @@ from tuppence.rules.checking import CheckedRule
 from tuppence.rules.message import MessageError, Rendered, render
 from tuppence.rules.thresholds import thresholds
 from tuppence.services.console.drafts import Draft
-from tuppence.services.console.page import ConsoleDependencies, Pages
+from tuppence.services.console.page import PERSON, ConsoleDependencies, Pages
+from tuppence.services.console.permissions import may
+from tuppence.services.console.reasons import Reasons
 from tuppence.usecases.explain_result import ExplainedResult, explain_draft
 from tuppence.usecases.make_test_customer import make_test_customer
 from tuppence.usecases.preview_session import PreviewSession
@@ -22,6 +27,8 @@ from tuppence.usecases.previewer import BINS, Preview
 
 MESSAGES: Final = 3
 """Number of customers for whom the message is written."""
+MAX_PREVIEWS: Final = 2
+"""Maximum number of previews at a time."""
 MAX_CURVES: Final = 3
 """Maximum number of thresholds of a rule that are varied."""
 MAX_ROWS: Final = 30
@@ -89,9 +96,12 @@ class Trying:
         self._deps = deps
         self._pages = pages
         self._session = session
+        self._named = Reasons(deps.feeds.clock)
+        self.waiting = asyncio.Semaphore(MAX_PREVIEWS)
+        """Previews share the processor one after another; further ones wait without a thread."""
 
     def text(self, draft: Draft, editor: str) -> str:
-        """Return what a draft would do, as a part of a page.
+        """Return what a draft would do, as a part of a page; some see people in it.
 
         Args:
             draft: The draft.
@@ -106,12 +116,26 @@ class Trying:
             return self._pages.text("preview.html", found=None, errors=draft.errors)
         is_cancelled = self._session.ticket(editor) if editor else lambda: False
         found, as_of = self._session.preview(checked, is_cancelled)
-        more = self.more(draft, found.examples) if not editor else More("", "")
-        return self._shown(draft, checked, found, as_of, more)
+        with_people = may(PERSON.get(), "/more", "POST")
+        return self._shown(draft, checked, found, as_of, with_people, with_more=not editor)
 
     def _shown(
-        self, draft: Draft, checked: CheckedRule, found: Preview, as_of: Date, more: More
+        self,
+        draft: Draft,
+        checked: CheckedRule,
+        found: Preview,
+        as_of: Date,
+        with_people: bool,
+        *,
+        with_more: bool = True,
     ) -> str:
+        more = More("", "")
+        if not with_people:
+            found = dataclasses.replace(found, examples=())
+        else:
+            self._name("example of a rule", found.examples)
+            if with_more:
+                more = self.more(draft, found.examples)
         return self._pages.text(
             "preview.html",
             found=found,
@@ -129,20 +153,41 @@ class Trying:
             verdicts=self._verdicts(checked),
         )
 
-    def effect(self, checked: CheckedRule, *, with_people: bool) -> str:
-        """Return what a version of a rule would do, as a part of a page.
+    def effect(self, checked: CheckedRule, *, with_people: bool) -> tuple[str, Preview]:
+        """Return what a version of a rule would do, as a part of a page and as figures.
+
+        It counts as if it were in force, so that nobody can hide its effect behind a date.
 
         Args:
             checked: The rule.
             with_people: Whether customers are named and messages are shown that they would read.
         """
+        checked = in_force_always(checked)
         found, as_of = self._session.preview(checked)
-        if not with_people:
-            found = dataclasses.replace(found, examples=())
         rule_id = checked.rule.id
         draft = Draft(rule_id, "", "file", {}, "", (), checked, checked.rule.title)
-        more = self.more(draft, found.examples) if with_people else More("", "")
-        return self._shown(draft, checked, found, as_of, more)
+        return self._shown(draft, checked, found, as_of, with_people), found
+
+    def _name(self, what: str, customers: Iterable[str]) -> None:
+        """Record that customers are about to be named to whoever asks, each once in a while."""
+        person = PERSON.get()
+        new = [one for one in customers if self._named.of(person, one) is None]
+        if new:
+            self._deps.note_read(what, new)
+        for one in customers:
+            self._named.keep(person, one, what)
+
+    def _require_named(self, customers: Iterable[str]) -> None:
+        """Refuse customers whom no preview has named, in the console of a team.
+
+        Raises:
+            UserError: `preview.unnamed`: one of them was not named to whoever asks.
+        """
+        for one in customers if self._deps.team is not None else ():
+            if self._named.of(PERSON.get(), one) is None:
+                message = f"no preview has named {one[:200]!a} to you in the last half an hour"
+                hint = "preview the rule, and choose one of the customers that it names"
+                raise UserError("preview.unnamed", message, hint)
 
     def counted(self, checked: CheckedRule) -> Preview:
         """Return the expected effect of a rule."""
@@ -166,11 +211,12 @@ class Trying:
             is_cancelled: Asked again and again whether to give up.
 
         Raises:
-            UserError: It was cancelled (`preview.cancelled`).
+            UserError: It was cancelled (`preview.cancelled`), or as from `_require_named`.
         """
         checked = draft.checked
         if checked is None:
             return More("", "")
+        self._require_named(customers)
         self._deps.note_read("messages of a rule", customers[:MESSAGES])
         explained = [self._explained(checked, one) for one in customers[:MESSAGES]]
         written = list(self._written(checked, explained))
@@ -189,6 +235,7 @@ class Trying:
         """
         if draft.checked is None:
             raise UserError("rule.invalid", "the rule has an error", "correct what is marked first")
+        self._require_named([customer])
         self._deps.note_read("reasons of a rule", [customer])
         return shown_reasons(self._explained(draft.checked, customer))
 
@@ -203,6 +250,7 @@ class Trying:
             raise UserError("rule.invalid", "the rule has an error", "correct what is marked first")
         if draft.view == "file":
             raise UserError("rule.view", "tests are added in the form", "open the view Form")
+        self._require_named([customer])
         deps = self._deps
         deps.note_read("test customer of a rule", [customer])
         day = self._session.as_of()
@@ -246,9 +294,19 @@ class Trying:
             more = [(one.qualified, number) for number, one in reach.items() if one.newcomers]
             nearest = min(more)[1] if more else None
             misses = () if nearest is None else reach[nearest].newcomers
+            self._name("nearest miss of a rule", misses)
             written = "" if nearest is None else f"{nearest:f}"
             found.append(Curve(clause, f"{threshold.value:f}", points, written, misses))
         return found
+
+
+def in_force_always(checked: CheckedRule) -> CheckedRule:
+    """Return a rule without the first and last days of it and of its approval."""
+    rule = msgspec.structs.replace(checked.rule, valid_from=None, valid_until=None)
+    if rule.approval is not None:
+        always = msgspec.structs.replace(rule.approval, date="0001-01-01", until=None)
+        rule = msgspec.structs.replace(rule, approval=always)
+    return dataclasses.replace(checked, rule=rule)
 
 
 def cost_sentence(microseconds: float, customers: int, hour: float) -> str:

@@ -42,7 +42,7 @@ from tuppence.services.feed.messages import (
     WithdrawalsAnswer,
 )
 from tuppence.services.feed.openapi import openapi_document
-from tuppence.services.feed.together import Asked, answer_together
+from tuppence.services.feed.together import Asked, KeptAnswers, answer_together
 from tuppence.services.feed.tokens import FeedAccess, Keys, customer_in, operator_in, read_receipt
 from tuppence.services.feed.unsubscriptions import unsubscriptions
 from tuppence.services.metrics import Metrics
@@ -161,7 +161,7 @@ def feed_app(
 class _FeedService:
     def __init__(self, deps: FeedDependencies, keys: Keys, metrics: Metrics) -> None:
         self._deps = deps
-        self._keys = keys
+        self._keys, self._kept = keys, KeptAnswers()
         self.executor = ThreadPoolExecutor(WORKERS, "feed")
         self._batcher: Batcher[None, Asked, Response] = Batcher(
             self._answer_all, self.executor, WORKERS, MAX_BATCH, MAX_WAITING
@@ -182,8 +182,7 @@ class _FeedService:
         known = request.headers.get("if-none-match", "")
         asked = Asked(customer, query.get("locale"), after, limit, channel, known)
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._batcher.answer("feeds", None, asked, 1)
+            return await self._batcher.answer("feeds", None, asked, 1, ANSWER_SECONDS)
         except TimeoutError:
             message = f"the feed was not read within {ANSWER_SECONDS:g} seconds"
             raise UserError("service.timeout", message, "try again in a second") from None
@@ -192,7 +191,8 @@ class _FeedService:
         """Answer requests for feeds: what they need is read together."""
         deps, now = self._deps, self._deps.clock()
         known = deps.read([one.customer for one in asked], Date(now // DAY))
-        return answer_together(asked, known, deps.policy, now, deps.model(), self._keys)
+        model = deps.model()
+        return answer_together(asked, known, deps.policy, now, model, self._keys, self._kept)
 
     async def count(self, request: Request) -> Response:
         """Count the items of the customer's feed."""

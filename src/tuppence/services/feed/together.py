@@ -1,6 +1,8 @@
 """Answers to requests for feeds that arrive together."""
 
 import hashlib
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final, NamedTuple
@@ -10,14 +12,18 @@ from starlette.responses import Response
 
 from tuppence.errors import UserError
 from tuppence.feed.policy import Policy
-from tuppence.services.bodies import json_response
+from tuppence.services.bodies import json_bytes
 from tuppence.services.feed.answers import Key, feed_answer, matches
 from tuppence.services.feed.tokens import Keys
-from tuppence.usecases.build_feed import Feed, FeedRequest, build_feeds, feed_version
+from tuppence.usecases.build_feed import FeedRequest, build_feeds, feed_version
 from tuppence.usecases.feed_ports import Known
-from tuppence.usecases.order_feed import Model
+from tuppence.usecases.order_feed import KnownRulesets, Model
 
 _VERSION: Final = version("tuppence")
+MAX_KEPT: Final = 4_000
+"""Number of answers that are kept: some megabytes."""
+KEPT_MILLISECONDS: Final = 10 * 60_000
+"""Time for which an answer is kept: about as long as somebody uses an app."""
 
 
 class Asked(NamedTuple):
@@ -40,12 +46,42 @@ class Asked(NamedTuple):
     known: str
 
 
+class KeptAnswers:
+    """The bodies of the last answers by their tags, which name all that an answer follows from.
+
+    Apps ask again while nothing has changed: when they are opened again, or on another device.
+
+    Attributes:
+        rulesets: The rulesets of the last answers.
+    """
+
+    def __init__(self) -> None:
+        self._found = OrderedDict[tuple[str, str], tuple[int, bytes]]()  # the oldest first
+        self._lock = threading.Lock()
+        self.rulesets = KnownRulesets()
+
+    def get(self, customer: str, tag: str, now: int) -> bytes | None:
+        """Return the body of an answer; None if it is not kept."""
+        with self._lock:
+            while self._found and next(iter(self._found.values()))[0] <= now - KEPT_MILLISECONDS:
+                self._found.popitem(last=False)
+            found = self._found.get((customer, tag))
+        return None if found is None else found[1]
+
+    def put(self, customer: str, tag: str, now: int, body: bytes) -> None:
+        """Keep the body of an answer, in place of the oldest one if there are too many."""
+        with self._lock:
+            self._found[customer, tag] = now, body
+            if len(self._found) > MAX_KEPT:
+                self._found.popitem(last=False)
+
+
 class _Changed(NamedTuple):
-    """A request whose answer the app does not have."""
+    """A request whose answer is neither kept nor known to the app."""
 
     asked: Asked
     request: FeedRequest
-    headers: dict[str, str]
+    tag: str
 
 
 def answer_together(
@@ -55,6 +91,7 @@ def answer_together(
     now: int,
     model: Model | None,
     keys: Keys,
+    kept: KeptAnswers,
 ) -> Sequence[Response | UserError]:
     """Return the answers to requests for feeds; what an app has already is not built.
 
@@ -65,6 +102,7 @@ def answer_together(
         now: The clock, in milliseconds since 1970-01-01.
         model: The model that orders feeds, if there is one.
         keys: Keys that sign the receipts of views.
+        kept: The answers that are kept.
     """
     found = list[Response | UserError | _Changed]()
     for one, input_ in zip(asked, known, strict=True):
@@ -73,14 +111,24 @@ def answer_together(
             continue
         request = FeedRequest(*input_, policy, now, one.locale, model, one.channel)
         tag = _tag(one, request, keys)
-        headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
         if one.known and matches(one.known, tag):
-            found.append(Response(status_code=304, headers=headers))
+            found.append(Response(status_code=304, headers=_headers(tag)))
+        elif (body := kept.get(one.customer, tag, now)) is not None:
+            found.append(_response(tag, body))
         else:
-            found.append(_Changed(one, request.served(), headers))
+            found.append(_Changed(one, request.served(), tag))
     changed = [one for one in found if isinstance(one, _Changed)]
-    feeds = iter(build_feeds([one.request for one in changed]))
-    return [_answer(one, next(feeds), keys) if isinstance(one, _Changed) else one for one in found]
+    feeds = iter(build_feeds([one.request for one in changed], kept.rulesets))
+
+    def answer(one: _Changed) -> Response | UserError:
+        feed = next(feeds)
+        if isinstance(feed, UserError):
+            return feed
+        body = json_bytes(feed_answer(feed, keys, one.asked.after, one.asked.limit))
+        kept.put(one.asked.customer, one.tag, now, body)
+        return _response(one.tag, body)
+
+    return [answer(one) if isinstance(one, _Changed) else one for one in found]
 
 
 def _tag(asked: Asked, request: FeedRequest, keys: Keys) -> str:
@@ -89,8 +137,9 @@ def _tag(asked: Asked, request: FeedRequest, keys: Keys) -> str:
     return f'"{hashlib.sha256(feed_version(request) + page).hexdigest()[:32]}"'
 
 
-def _answer(changed: _Changed, feed: Feed | UserError, keys: Keys) -> Response | UserError:
-    if isinstance(feed, UserError):
-        return feed
-    asked, _, headers = changed
-    return json_response(feed_answer(feed, keys, asked.after, asked.limit), headers)
+def _headers(tag: str) -> dict[str, str]:
+    return {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+
+
+def _response(tag: str, body: bytes) -> Response:
+    return Response(body, headers=_headers(tag), media_type="application/json")

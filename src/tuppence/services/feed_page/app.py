@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from tuppence.errors import UserError
 from tuppence.facts.identifiers import check_identifier
 from tuppence.feed.items import ANSWERS, DAY, EventKind, item_id
-from tuppence.feed.preferences import Preferences
+from tuppence.feed.preferences import Channel, Preferences, QuietHours
 from tuppence.feel.values import Date
 from tuppence.services.feed.app import FeedDependencies
 from tuppence.services.feed.tokens import Keys, read_receipt, signed_view
@@ -41,6 +41,8 @@ MAX_LISTED: Final = 40
 """Maximum number of customers that the first page lists."""
 SNOOZE_DAYS: Final = 7
 """Number of days that an insight is put away for, if the policy allows that many."""
+CHANNELS: Final[Mapping[Channel, str]] = {"mail": "by e-mail", "push": "by push messages"}
+"""The ways in which a person may be told of new insights, as the page calls them."""
 _ANSWERS: Final = ANSWERS - {EventKind.UNDONE}
 _FOLDER: Final = Path(__file__).parent
 Customers = Callable[[str], Sequence[str]]
@@ -169,6 +171,8 @@ class _Page:
             customer,
             kinds=KINDS,
             topics=topics,
+            channels=CHANNELS,
+            usual=deps.policy.quiet_hours,
             chosen=kept.preferences,
         )
 
@@ -180,17 +184,17 @@ class _Page:
         kinds, topics = form.get("kind", []), form.get("topic", [])
         known = await run_in_threadpool(self._deps.people.find, customer, self._today())
         all_topics = {rule.topic for rule in known.rules.values() if rule.topic}
+        store = self._deps.store
+        before = (await run_in_threadpool(store.kept, customer)).preferences
+        elsewhere = {*before.topics_off} - all_topics  # the form does not have these
         chosen = Preferences(
             [kind for kind in KINDS if kind not in kinds],
-            sorted(all_topics - {*topics}),
+            sorted(elsewhere | (all_topics - {*topics})),
             form.get("locale", [""])[0] or None,
             form.get("time_zone", [""])[0] or None,
             "rule_order" in form,
-        )
-        store = self._deps.store
-        before = (await run_in_threadpool(store.kept, customer)).preferences
-        chosen = msgspec.structs.replace(  # the form does not have these
-            chosen, channels_on=before.channels_on, quiet_hours=before.quiet_hours
+            [channel for channel in CHANNELS if channel in form.get("channel", [])],
+            _quiet_hours(form),
         )
         await run_in_threadpool(replace_preferences, store, customer, chosen)
         return RedirectResponse(_address("/feed", customer), 303)
@@ -280,3 +284,19 @@ def _address(path: str, customer: str, **more: str) -> str:
 
 def _customer(request: Request) -> str:
     return check_identifier(request.query_params.get("customer", ""), "customer")
+
+
+def _quiet_hours(form: Mapping[str, Sequence[str]]) -> QuietHours | None:
+    """Return the quiet hours of a form; None if it has none.
+
+    Raises:
+        UserError: `request.body`: it has one time only, no times, or twice the same.
+    """
+    begin, end = (form.get(name, [""])[0] for name in ("quiet_from", "quiet_until"))
+    if not begin and not end:
+        return None
+    try:
+        return msgspec.convert({"from": begin, "until": end}, QuietHours)
+    except msgspec.ValidationError:
+        message = f"quiet hours: {begin[:40]!a} and {end[:40]!a} are not two different times"
+        raise UserError("request.body", message, "give both as 21:00, or none") from None

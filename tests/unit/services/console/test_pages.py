@@ -79,6 +79,14 @@ def console(made: Path, tmp_path: Path) -> Iterator[Console]:
             yield Console(folder, asked)
 
 
+def test_a_page_that_does_not_exist_is_a_page_of_the_console(console: Console) -> None:
+    for path, status in (("/rules/bank_fees", 404), ("/static/none.js", 404), ("/preview", 405)):
+        found = console.asked.get(path)
+        assert found.status_code == status
+        assert '<nav aria-label="Console">' in found.text
+    assert "there is no page /rules/bank_fees" in console.asked.get("/rules/bank_fees").text
+
+
 def test_a_customer_is_seen_only_for_a_reason(console: Console) -> None:
     asked = console.asked
     for path in ("/customer", "/reason"):
