@@ -33,9 +33,9 @@ RETRY: Final = [
             "Lambda.SdkClientException",
         ],
         "IntervalSeconds": 1,
-        "MaxAttempts": 8,
+        "MaxAttempts": 6,
         "BackoffRate": 2,
-        "MaxDelaySeconds": 60,
+        "MaxDelaySeconds": 20,
         "JitterStrategy": "FULL",
     }
 ]

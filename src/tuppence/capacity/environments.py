@@ -31,8 +31,9 @@ FUNCTION_MEMORY: Final = 512
 PART_MEMORY: Final = 3_008
 """Memory of a function that does a part, in MiB: three times what a part of 10,000 customers with
 13 months of transactions took. AWS gives such a function 1.7 processors."""
-PART_SECONDS: Final = 290
-"""Timeout of such a function: the child workflow that calls it may take five minutes."""
+PART_SECONDS: Final = 200
+"""Timeout of such a function: the child workflow that calls it, perhaps several times where AWS
+does not take the call, may take five minutes."""
 RULE_CONCURRENCY: Final = 20
 """Maximum number of concurrent rule functions."""
 MESSAGES_PER_CALL: Final = 10

@@ -384,6 +384,9 @@ def test_commands_load_run_and_list_a_store_at_an_address(
     assert (
         "run.cluster" in tuppence(*run, address, "--as-of", NEXT, "--on", "x://y", status=1).stderr
     )
+    table = ("--results", "results.sqlite")
+    assert "run.folder" in tuppence(*run, here.path, *table, status=1).stderr
+    assert "results.address" in tuppence(*run, address, "--as-of", NEXT, *table, status=1).stderr
     assert "store.missing" in tuppence(*run, f"file://{tmp_path}/no", status=1).stderr
     assert "store.address" in tuppence(*run, "ftp://host/store", status=1).stderr
 
