@@ -51,8 +51,10 @@ Array = npt.NDArray[Any]
 CHUNK: Final = 2_048
 """Number of customers whose features are gathered before the program runs; they fit into a large
 cache."""
-MAX_INTERPRETED: Final = 2_000
+MAX_INTERPRETED: Final = 100
 """Maximum number of pairs of a batch that are interpreted here, where other processes could."""
+MAX_SHARE: Final = 0.25
+"""Maximum number of such pairs for each customer: other processes read all customers once more."""
 
 Pair = tuple[int, int]
 """The indexes of a customer and of a rule."""
@@ -108,8 +110,8 @@ class Engine:
 
         Args:
             facts: The batch.
-            beside: Has the interpreter evaluate more than `MAX_INTERPRETED` pairs in other
-                processes; without it, all are evaluated here.
+            beside: Has the interpreter evaluate many pairs in other processes (see
+                `MAX_INTERPRETED` and `MAX_SHARE`); without it, all are evaluated here.
         """
         as_of = self.plan.as_of.day
         check_day(as_of)
@@ -149,7 +151,8 @@ class Engine:
                 one = Counter[Problem]()
                 evaluate_rule(plan.rules[signature >> 32], context, plan.as_of, one)
                 self._reasons[signature] = tuple(one)
-        if beside is not None and len(pairs) > MAX_INTERPRETED:
+        most = max(MAX_INTERPRETED, MAX_SHARE * len(facts))
+        if beside is not None and len(pairs) > most:
             interpreted = beside(pairs)
         else:
             interpreted = self._interpret(facts, bound, pairs)

@@ -157,6 +157,10 @@ def test_pairs_that_others_interpret_are_put_beside_the_columns(
         asked.extend(pairs)
         return Engine(made).interpret(facts_, pairs)
 
+    monkeypatch.setattr(columnar, "MAX_SHARE", 4)  # of few pairs for each customer, none is shared
+    engine.evaluate(facts_, beside)
+    assert asked == []
+    monkeypatch.setattr(columnar, "MAX_SHARE", 0.25)
     found, wanted = engine.evaluate(facts_, beside), reference.evaluate(made, facts_)
     assert found.results.data.tobytes() == wanted.results.data.tobytes()
     assert found.problems == wanted.problems

@@ -17,6 +17,7 @@ from tuppence.rules.message import MessageError, Rendered, render
 from tuppence.rules.readability import reading_age
 from tuppence.rules.thresholds import thresholds
 from tuppence.services.console.drafts import Draft
+from tuppence.services.console.marking import utf16
 from tuppence.services.console.page import PERSON, ConsoleDependencies, Pages
 from tuppence.services.console.permissions import may
 from tuppence.services.console.reasons import Reasons
@@ -65,6 +66,8 @@ class Curve(NamedTuple):
         points: Each number with the customers who qualify.
         nearest: The number that reaches the fewest more customers; empty if none does.
         misses: Some customers whom it reaches and the threshold does not.
+        place: Where the number stands in the condition, in UTF-16 units; None if the author does
+            not see its text.
     """
 
     clause: str
@@ -72,6 +75,7 @@ class Curve(NamedTuple):
     points: tuple[tuple[str, int], ...]
     nearest: str
     misses: tuple[str, ...]
+    place: tuple[int, int] | None
 
 
 class More(NamedTuple):
@@ -226,7 +230,7 @@ class Trying:
         return More(
             self._pages.text("written.html", written=written, kind=checked.rule.kind),
             self._pages.text(
-                "curves.html", curves=self._curves(checked, is_cancelled), name=draft.name
+                "curves.html", curves=self._curves(draft, checked, is_cancelled), name=draft.name
             ),
         )
 
@@ -287,8 +291,11 @@ class Trying:
         except UserError as error:
             return [Verdict(checked.rule.id, "the test customers", (error.message,))]
 
-    def _curves(self, checked: CheckedRule, is_cancelled: Callable[[], bool]) -> list[Curve]:
+    def _curves(
+        self, draft: Draft, checked: CheckedRule, is_cancelled: Callable[[], bool]
+    ) -> list[Curve]:
         text = checked.rule.when
+        is_seen = draft.view == "form" and draft.form.get("when") == text
         wanted = thresholds(checked)[:MAX_CURVES]
         found = []
         reached = self._session.reach(checked, wanted, is_cancelled)
@@ -300,7 +307,9 @@ class Trying:
             misses = () if nearest is None else reach[nearest].newcomers
             self._name("nearest miss of a rule", misses)
             written = "" if nearest is None else f"{nearest:f}"
-            found.append(Curve(clause, f"{threshold.value:f}", points, written, misses))
+            start, end = (utf16(text, offset) for offset in threshold.span)
+            place = (start, end) if is_seen else None
+            found.append(Curve(clause, f"{threshold.value:f}", points, written, misses, place))
         return found
 
 

@@ -159,6 +159,7 @@ function fill(part, html, isOld) {
   const holder = document.getElementById(part);
   holder.innerHTML = html;
   holder.classList.toggle("old", isOld);
+  prepareSliders();
 }
 
 function later() {
@@ -200,6 +201,31 @@ form.addEventListener("click", async (event) => {
   fields.set("customer", button.value);
   holder.innerHTML = await (await send(address("/example"), fields)).text();
 });
+
+// -- thresholds -----------------------------------------------------------------------------------
+// A threshold is dragged along its curve: its row is marked, and the number is written once it is let go.
+
+function dragged(event) {
+  const slider = event.target;
+  if (slider.type !== "range") return;
+  event.stopPropagation();
+  const holder = slider.closest(".threshold");
+  const rows = [...holder.previousElementSibling.querySelectorAll("tbody tr")];
+  rows.forEach((row, number) => row.classList.toggle("now", number === Number(slider.value)));
+  const [name, reach] = rows[slider.value].children;
+  const number = name.firstChild.textContent.trim();
+  slider.setAttribute("aria-valuetext", `${number}: ${reach.textContent}`);
+  holder.querySelector("output").textContent = number;
+  if (event.type !== "change") return;
+  replace(form.elements.when, Number(slider.dataset.start), Number(slider.dataset.end), number);
+}
+
+function prepareSliders() {
+  for (const one of preview.querySelectorAll(".threshold")) one.hidden = false;
+}
+
+preview.addEventListener("input", dragged);
+preview.addEventListener("change", dragged);
 
 // -- completion -----------------------------------------------------------------------------------
 
