@@ -13,7 +13,7 @@ from tuppence.facts.permitted import PermittedFacts
 from tuppence.feel.values import Date
 from tuppence.results.packed import SUSPENDED, UNKNOWN
 from tuppence.rules.ruleset import Ruleset
-from tuppence.usecases.compare_rulesets import counts_of
+from tuppence.usecases.compare_rulesets import RulesetComparison, compare_rulesets, counts_of
 from tuppence.usecases.everybody import Advance, Array, Everybody, no_advance
 from tuppence.usecases.last_night import StoredRun, read_last_night
 from tuppence.usecases.ledger import RuleCount, RunRecord, Tally, add
@@ -148,6 +148,40 @@ def replay_night(
         )
 
     return store.read_permitted(Use(purposes, today.day, as_of.day), replay)
+
+
+def compare_nights(
+    store: ReplayStore,
+    before: str,
+    after: str,
+    purposes: frozenset[str],
+    today: Date,
+    threads: int,
+) -> RulesetComparison:
+    """Compare the rules of two past nights over the facts of today, as of the later night.
+
+    Nothing is stored.
+
+    Args:
+        store: The store.
+        before: The run of the first night, or its day.
+        after: The run of the later night, or its day.
+        purposes: Consents for these count, and for no others.
+        today: The clock's day, on which consents must hold as well.
+        threads: Number of threads that evaluate.
+
+    Raises:
+        UserError: There was no such night, it did not finish, or its rules do not fit the store.
+    """
+    with store.read_results() as kept:
+        runs = kept.runs()
+    first, second = find_night(runs, before), find_night(runs, after)
+    as_of = Date(second.as_of)
+    rules = store.ruleset(first.ruleset), store.ruleset(second.ruleset)
+    return store.read_permitted(
+        Use(purposes, today.day, as_of.day),
+        lambda facts: compare_rulesets(Everybody(facts, as_of, threads), *rules),
+    )
 
 
 def find_night(runs: Sequence[RunRecord], night: str) -> RunRecord:

@@ -71,6 +71,7 @@ def console_app(deps: ConsoleDependencies, key: str = "", origin: str = "") -> S
         Route("/relevance", relevance.estimate, methods=post),
         Route("/nights", nights.home),
         Route("/nights/events", nights.events),
+        Route("/nights/compare", nights.compare, methods=post),
         Route("/nights/replay", nights.replay, methods=post),
         Mount("/static", StaticFiles(directory=FOLDER / "static")),
     ]

@@ -15,6 +15,7 @@ from tuppence.rules.rule import Rule
 from tuppence.services.console.page import ConsoleDependencies, Pages
 from tuppence.services.console.trying import money
 from tuppence.services.pages import field_of, read_form
+from tuppence.usecases.compare_rulesets import RuleChange
 from tuppence.usecases.nights import (
     Drift,
     Night,
@@ -26,7 +27,7 @@ from tuppence.usecases.nights import (
     publication_of,
     trends_of,
 )
-from tuppence.usecases.replay_night import replay_night
+from tuppence.usecases.replay_night import compare_nights, replay_night
 
 MAX_PROBLEMS: Final = 12
 """Maximum number of reasons for unknown results that are listed."""
@@ -75,12 +76,14 @@ class ShownNight(NamedTuple):
         cost: Its cost, or empty.
         published: The difference between its rules and those of the run before; None if there is
             none, or it is not known.
+        before: The run before, if it finished; else empty.
     """
 
     night: Night
     took: str
     cost: str
     published: Publication | None
+    before: str
 
 
 class NightsPages:
@@ -171,6 +174,31 @@ class NightsPages:
             "replay.html", "Replay", _SECTION, found=found, different=different, run=run
         )
 
+    async def compare(self, request: Request) -> Response:
+        """Show how many the rules of two nights find, and for which customers they differ."""
+        form = await read_form(request)
+        before, after = field_of(form, "before"), field_of(form, "run")
+        deps = self._deps
+        async with self._replaying:
+            found = await run_in_threadpool(
+                compare_nights,
+                *(deps.store, before, after, deps.purposes, deps.today(), deps.threads),
+            )
+        named = list(dict.fromkeys(one.customer for one in found.results))
+        if named:
+            await run_in_threadpool(deps.note_read, "comparison of two nights", named)
+        rules = [one for one in found.rules if one.change is not RuleChange.SAME]
+        return self._pages.page(
+            "compared.html",
+            "Comparison",
+            _SECTION,
+            found=found,
+            rules=rules,
+            listed=len(named),
+            before=before,
+            after=after,
+        )
+
     def _rules_of(self, nights: Sequence[Night]) -> Mapping[str, Mapping[str, Rule]]:
         """Return the rules of each ruleset that is still there and can be read."""
         found = {}
@@ -190,13 +218,14 @@ class NightsPages:
         then = None if before is None else rules.get(before.run.ruleset)
         if now is not None and then is not None and now != then:
             published = publication_of(now, then)
+        earlier = "" if before is None or not before.run.finished else before.run.run_id
         seconds = night.seconds
         if seconds is None:
-            return ShownNight(night, "", "", published)
+            return ShownNight(night, "", "", published, earlier)
         cost = ""
         if night.run.processors:
             cost = money(seconds * night.run.processors / 3_600 * self._deps.hour)
-        return ShownNight(night, _duration(seconds), cost, published)
+        return ShownNight(night, _duration(seconds), cost, published, earlier)
 
 
 def _pairs(nights: Sequence[Night]) -> list[tuple[Night, Night | None]]:

@@ -32,6 +32,7 @@ NEEDS: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("GET", "/reason"): _SUPPORTERS,
     ("GET", "/nights"): ROLES,
     ("GET", "/nights/events"): ROLES,
+    ("POST", "/nights/compare"): _READERS_OF_EFFECTS,
     ("POST", "/nights/replay"): _OPERATORS,
     ("GET", "/relevance"): ROLES,
     ("POST", "/relevance"): ROLES,

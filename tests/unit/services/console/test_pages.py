@@ -212,6 +212,18 @@ def test_the_nights_say_what_they_took_and_which_rules_changed(console: Console)
         r"<td class=\"number\">\d+\.\d s</td><td class=\"number\">less than a cent", text
     )
     assert text.count('class="mark"') == 3, "one for each rule of the last night"
+    ((before, run),) = re.findall(
+        r'name="before" value="(\w+)"><input type="hidden" name="run" value="(\w+)"', text
+    )
+    found = console.asked.post("/nights/compare", data={"before": before, "run": run}).text
+    assert re.search(r'overdrawn</th><td>removed</td>.*<td class="number">–</td></tr>', found)
+    assert found.count("<td>changed</td>") == 1
+    assert "<td>no such rule</td>" in found
+    named = set(re.findall(r"C\d{7}", found))
+    noted = [one for one in console.noted() if one["what"] == "comparison of two nights"]
+    assert len({one["customer"] for one in noted}) == len(named) > 0
+    unknown = console.asked.post("/nights/compare", data={"before": "none", "run": run})
+    assert unknown.status_code == 400
     for digest in (console.store / "rulesets").glob("*.json"):
         digest.unlink()
     assert "other rules:" not in console.asked.get("/nights").text

@@ -15,9 +15,10 @@ EVERYBODY = {
 MAY: dict[str, set[tuple[str, str]]] = {
     "author": {
         *(("POST", path) for path in ("/rule", "/new", "/more", "/example", "/versions")),
+        ("POST", "/nights/compare"),
         ("GET", "/new"),
     },
-    "reviewer": {("POST", path) for path in ("/more", "/example", "/versions")},
+    "reviewer": {("POST", path) for path in ("/more", "/example", "/versions", "/nights/compare")},
     "publisher": {("POST", "/publish")},
     "operator": {("POST", "/nights/replay")},
     "support": {
