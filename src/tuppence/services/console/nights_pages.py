@@ -12,7 +12,8 @@ from starlette.responses import Response, StreamingResponse
 
 from tuppence.errors import UserError
 from tuppence.rules.rule import Rule
-from tuppence.services.console.page import ConsoleDependencies, Pages
+from tuppence.services.console.page import PERSON, ConsoleDependencies, Pages
+from tuppence.services.console.permissions import may
 from tuppence.services.console.trying import money
 from tuppence.services.pages import field_of, read_form
 from tuppence.usecases.compare_rulesets import RuleChange
@@ -131,6 +132,7 @@ class NightsPages:
             marks=marks,
             problems=newest.tally.problems[:MAX_PROBLEMS] if newest else (),
             running=running,
+            may={one: may(PERSON.get(), f"/nights/{one}", "POST") for one in ("replay", "compare")},
             progress=None if newest is None else progress_of(newest, self._deps.feeds.clock()),
         )
 
