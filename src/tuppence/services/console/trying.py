@@ -66,8 +66,8 @@ class Curve(NamedTuple):
         points: Each number with the customers who qualify.
         nearest: The number that reaches the fewest more customers; empty if none does.
         misses: Some customers whom it reaches and the threshold does not.
-        place: Where the number stands in the condition, in UTF-16 units; None if the author does
-            not see its text.
+        place: First and last offset of the number in the condition, in UTF-16 units; None if the
+            author does not see its text.
     """
 
     clause: str
