@@ -26,7 +26,7 @@ NOTE: Final = "<!-- Made from the code by `make docs`; change it there. -->\n"
 def decisions_page() -> Iterator[str]:
     """Yield a list of the decisions, by number."""
     yield "# Decisions\n"
-    yield "Each takes half a page: what was decided, why, and what it costs.\n"
+    yield "Each says what was decided, why, and what it costs. Some numbers were never used.\n"
     for path in sorted((ROOT / "docs/adr").glob("0*.md")):
         title = path.read_text("utf-8").partition("\n")[0].removeprefix("# ")
         yield f"- [{title}]({path.name})"

@@ -31,7 +31,8 @@ def _describe(command: object, name: str, context: typer.Context) -> Iterator[st
             names = f"`{parameter.name.upper()}`"
         extra = "required" if parameter.required else ""
         default = parameter.get_default(context)
-        if not parameter.required and default is not None and parameter.name != "processes":
-            extra = f"default {default}"
+        if not parameter.required and default and parameter.name != "processes":
+            written = ", ".join(default) if isinstance(default, list) else default
+            extra = f"default {written}"
         yield f"| {names} | {extra} | {getattr(parameter, 'help', '') or ''} |"
     yield f"\n{getattr(command, 'epilog', '') or ''}\n"

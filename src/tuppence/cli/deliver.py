@@ -139,7 +139,7 @@ def _failed(done: Delivered) -> UserError:
         hint = "what waits is tried again by the next call; the log has the reasons"
         return UserError("deliver.stopped", message, hint)
     message = f"{len(done.given_up):,} deliveries were given up"
-    return UserError("deliver.given-up", message, "mend the cause, then add --redrive")
+    return UserError("deliver.given-up", message, "fix the cause, then add --redrive")
 
 
 def _document(

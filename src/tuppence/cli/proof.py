@@ -69,8 +69,8 @@ def register(app: typer.Typer) -> None:
         """Check a proof: that no byte was changed, and that its result follows.
 
         The rule is evaluated again by the reference interpreter, over the facts in the proof, and
-        must give the same result for the same reasons. Whether the facts are true, and whether the
-        rule ran, a proof cannot say by itself: compare the digest, and give the rulesets.
+        must give the same result for the same reasons. A proof alone does not show that the facts
+        are true or that the rule ran: compare the digest, and give the rulesets.
         """
         content = _read(proof)
         kept = ruleset_store(rulesets) if rulesets else None

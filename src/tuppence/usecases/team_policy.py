@@ -24,7 +24,7 @@ class SignIn(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defau
         issuer: Its address, which is also the issuer of identities.
         client: The identifier of the console there.
         secret: The secret of the console there: a file, or env:NAME.
-        roles: The role that each group gives; who is in none of them cannot sign in.
+        roles: The role that each group gives; people in none of them cannot sign in.
         groups: Name of the claim with the groups of a person.
     """
 

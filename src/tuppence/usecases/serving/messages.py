@@ -34,7 +34,15 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class RuleAnswer(msgspec.Struct, frozen=True):
-    """One result for JSON; `since` is that of `Result`."""
+    """The result of one rule for one customer.
+
+    Attributes:
+        rule_id: Identifier of the rule.
+        state: The outcome of the rule's condition.
+        score: Number from 0 to 100 if the rule qualified.
+        values: Values for the rule's message, by name.
+        since: First day of the current state.
+    """
 
     rule_id: str
     state: State
