@@ -8,6 +8,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from tests.building import bank, frame
@@ -261,6 +262,29 @@ def test_a_customer_may_have_no_accounts(tmp_path: Path) -> None:
     seen = customer_context(store.find("new"), 0, Date(1))
     assert (seen["accounts"], seen["transactions"]) == ([], [])
     assert seen["customer"]["history days"] == 0
+
+
+def test_rows_of_many_customers_are_found_in_one_look_at_each_partition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = FactStore.create(tmp_path, Schema())
+    names = [f"c{number}" for number in range(6)]
+    for name in names:
+        facts.append(bank([{"booking date": 1, "amount": -1}], name), partition_size=2)
+    looked: list[str] = []
+    table = segments.Segments.table
+
+    def counted(self: segments.Segments, partition: manifest.Partition, name: str) -> pl.DataFrame:
+        looked.append(partition.name)
+        return table(self, partition, name)
+
+    monkeypatch.setattr(segments.Segments, "table", counted)
+    found = facts.rows_of(*names).tables()
+    assert sorted(found["customers"]["id"]) == names
+    assert len(found["transactions"]) == 6
+    assert len(looked) == len(set(looked)) == 3
+    with pytest.raises(UserError, match="there is no customer x"):
+        facts.rows_of("c0", "x")
 
 
 def test_an_unknown_customer_is_named(store: Path) -> None:

@@ -158,11 +158,27 @@ class FactStore:
         Raises:
             UserError: There is no such customer.
         """
+        return self._homes([customer_id])[0]
+
+    def _homes(self, customers: Collection[str]) -> Sequence[Partition]:
+        """Return the partitions of some customers; each partition is looked at once.
+
+        Raises:
+            UserError: One of them does not exist.
+        """
+        wanted, found = set(customers), list[Partition]()
         for partition in self._manifest.partitions:
-            if customer_id in self._segments.table(partition, "customers")["id"]:
-                return partition
-        message = f"{self.place}: there is no customer {customer_id}"
-        raise UserError("facts.unknown-customer", message, "tuppence results lists the customers")
+            if not wanted:
+                break
+            here = wanted.intersection(self._segments.table(partition, "customers")["id"])
+            if here:
+                found.append(partition)
+                wanted -= here
+        if wanted:
+            message = f"{self.place}: there is no customer {min(wanted)}"
+            hint = "tuppence results lists the customers"
+            raise UserError("facts.unknown-customer", message, hint)
+        return found
 
     def rows_of(self, *customers: str) -> Rows:
         """Return all rows of some customers.
@@ -170,9 +186,9 @@ class FactStore:
         Raises:
             UserError: One of them does not exist.
         """
-        homes = {home.name: home for home in map(self._home, customers)}
         parts = [
-            split(self._segments.merge(home), customers)[0].tables() for home in homes.values()
+            split(self._segments.merge(home), customers)[0].tables()
+            for home in self._homes(customers)
         ]
         names = parts[0] if parts else ()
         return Rows(**{name: pl.concat(part[name] for part in parts) for name in names})
