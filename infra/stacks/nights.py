@@ -152,15 +152,20 @@ class Nights(EnvironmentStack):
         )
         store = self._data.store
         grants.grant(found, store.bucket_arn, "s3:ListBucket")
-        keys = store.arn_for_objects(f"{STORE}/*")
-        grants.grant(found, keys, "s3:GetObject", "s3:PutObject", "s3:DeleteObject")
+        grants.grant(found, store.arn_for_objects(f"{STORE}/*"), "s3:GetObject")
+        runs = store.arn_for_objects(f"{STORE}/runs/*")
+        grants.grant(found, runs, "s3:PutObject", "s3:DeleteObject")
         grants.grant(found, self._data.key.key_arn, "kms:Decrypt", "kms:GenerateDataKey")
-        self._suppress(found.role, f"{STORE}/*", "the functions read and write the whole store")
+        self._suppress(found.role, f"{STORE}/*", "the functions read the whole store")
+        self._suppress(found.role, f"{STORE}/runs/*", "each run has a folder of its own")
         return found
 
     def _night(self) -> functions.Function:
         found = self._function("night", {"TUPPENCE_RULESETS": self._data.rulesets.bucket_name})
         grants.grant_rulesets(found, self._data)
+        rulesets = self._data.store.arn_for_objects(f"{STORE}/rulesets/*")
+        grants.grant(found, rulesets, "s3:PutObject")
+        self._suppress(found.role, f"{STORE}/rulesets/*", "rulesets are named by their digests")
         return found
 
     def _part(self) -> functions.Function:

@@ -287,6 +287,17 @@ def test_rows_of_many_customers_are_found_in_one_look_at_each_partition(
         facts.rows_of("c0", "x")
 
 
+def test_a_value_that_changes_and_changes_back_is_given_each_time(tmp_path: Path) -> None:
+    store, known, given = FactStore.create(tmp_path, Schema()), set[str](), []
+    for amount in (-1, -2, -1, -2):
+        store.append(bank([{"id": "1", "booking date": 1, "amount": amount}]))
+        rows = [part.transactions for part in store.parts(known) if part.transactions is not None]
+        given.append([one for part in rows for one in part["amount"]])
+        known |= store.part_names()
+    assert given == [[-1], [-2], [-1], [-2]]
+    assert [part.transactions for part in store.parts(known)] == [None]
+
+
 def test_an_unknown_customer_is_named(store: Path) -> None:
     with pytest.raises(UserError, match="there is no customer zoe") as caught:
         FactStore(store).find("zoe")

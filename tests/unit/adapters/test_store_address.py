@@ -1,8 +1,10 @@
 """A store at an address: snapshots, parts that are done twice, ranges, damage, many writers."""
 
+import datetime
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -15,6 +17,7 @@ from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.objects import nights
 from tuppence.adapters.objects.address_place import AddressPlace
+from tuppence.adapters.objects.erasing import ErasableAddress
 from tuppence.adapters.objects.night_parts import keep_problem
 from tuppence.adapters.objects.nights import AddressPart
 from tuppence.adapters.objects.objects import Objects
@@ -314,6 +317,71 @@ def test_a_partition_of_several_segments_is_read_by_columns(tmp_path: Path) -> N
     assert facts_of(there.read("p00000")) == facts_of(local.read("p00000"))
     there.erase("c1")
     assert there.read("p00000").customer_ids == ("c0",)
+
+
+def test_segments_without_transactions_are_read_by_columns(tmp_path: Path) -> None:
+    place = AddressPlace(Objects(f"file://{tmp_path}/shared"))
+    for store in (FactStore.create(place, Schema()), FactStore.create(tmp_path / "a", Schema())):
+        store.append(bank([{"booking date": 20_000, "amount": -1}], "ann"), partition_size=1)
+        for name in ("bob", "ann"):  # a partition without any, and a segment beside another one
+            rows = replace(bank([{"booking date": 1, "amount": -1}], name), transactions=None)
+            store.append(rows, partition_size=1)
+        some = ("amount", "category", "text")
+        found = [store.read(name, some) for name, _ in store.partitions()]
+        assert [one.customer_ids for one in found] == [("ann",), ("bob",)]
+        assert [len(one.transactions.columns["amount"].values) for one in found] == [1, 0]
+
+
+def test_an_erasure_leaves_the_segment_of_a_writer_that_commits_meanwhile(
+    shared: StoreAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = Objects.names
+
+    def overtaken(self: Objects, prefix: str) -> list[tuple[str, datetime.datetime]]:
+        monkeypatch.setattr(Objects, "names", names)
+        store_at(str(shared)).facts().append(bank([{"booking date": 1, "amount": -1}], "new"))
+        return names(self, prefix)
+
+    held = ErasableAddress(shared, Objects(str(shared)), None)
+    monkeypatch.setattr(Objects, "names", overtaken)
+    held.erase_facts("C0000003")
+    facts = shared.facts()
+    read = [one for name, _ in facts.partitions() for one in facts.read(name).customer_ids]
+    assert "new" in read
+    assert "C0000003" not in read
+
+
+def test_the_end_of_a_run_leaves_those_that_have_begun_since(
+    shared: StoreAddress, rules: Ruleset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nights = night_at_address(shared, use_as_of(AS_OF), "", 1).nights
+    nights.start(RunRecord("first", day(AS_OF), rules.digest, ()))
+    names = Objects.names
+
+    def overtaken(self: Objects, prefix: str) -> list[tuple[str, datetime.datetime]]:
+        monkeypatch.setattr(Objects, "names", names)
+        nights.start(RunRecord("second", day(NEXT), rules.digest, ()))
+        return names(self, prefix)
+
+    monkeypatch.setattr(Objects, "names", overtaken)
+    nights.finish("first")
+    assert dict(nights.done("second")) == {}
+
+
+def test_a_fault_of_the_program_is_the_reason_of_its_part(
+    shared: StoreAddress, rules: Ruleset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nights = night_at_address(shared, use_as_of(AS_OF), "", 1).nights
+    part = WorkItem("p00000", 0, 1)
+    nights.start(RunRecord("faulty", day(AS_OF), rules.digest, (part.name,)))
+    do = nights.doing("faulty")
+    monkeypatch.setattr("tuppence.adapters.objects.nights._open_night", lambda *_: 1 / 0)
+    found = do(part)
+    assert isinstance(found, PartProblem)
+    assert (found.code, found.message) == (
+        "run.failed", "a fault of the program ended it: ZeroDivisionError"
+    )  # fmt: skip
+    assert nights.problems("faulty") == {"p00000": found}
 
 
 def test_writers_that_are_overtaken_start_again_from_the_new_facts(tmp_path: Path) -> None:

@@ -219,12 +219,12 @@ class FactStore:
         """Yield rows in chunks; accounts and their customers precede their transactions.
 
         Args:
-            known: Names of segments whose transactions are left out. The first segments of a
-                partition are, as long as they are known: later ones replace their rows.
+            known: Names of beginnings of partitions, as from `part_names`, whose transactions are
+                left out.
         """
         for partition in self._manifest.partitions:
-            names = [segment.name not in known for segment in partition.segments]
-            new = partition.segments[names.index(True) :] if True in names else ()
+            done = [name in known for name in _beginnings(partition)]
+            new = partition.segments[done.index(False) :] if False in done else ()
             if not new:
                 yield Rows(self._segments.table(partition, "customers"))
                 continue
@@ -418,12 +418,17 @@ class FactStore:
         self._commit(msgspec.structs.replace(self._manifest, partitions=partitions))
 
     def part_names(self) -> frozenset[str]:
-        """Return the names of the segments of all partitions; each follows from its content."""
-        return frozenset(s.name for p in self._manifest.partitions for s in p.segments)
+        """Return the names of the beginnings of all partitions, which follow from their contents.
+
+        A segment is not enough: if a value changes and changes back, a later segment is equal to an
+        earlier one, and counts all the same.
+        """
+        return frozenset(name for p in self._manifest.partitions for name in _beginnings(p))
 
     def segment_names(self) -> frozenset[str]:
         """Return the names of the segments that the manifest names."""
-        return self.part_names() | {s.name for s in history_segments(self._manifest)}
+        parts = {s.name for p in self._manifest.partitions for s in p.segments}
+        return frozenset(parts | {s.name for s in history_segments(self._manifest)})
 
     @changing
     def remove_unnamed(self) -> None:
@@ -457,3 +462,13 @@ class FactStore:
         self.place.replace_manifest(manifest, self._version)
         self._manifest = manifest
         self.place.remove(before | self.segment_names())
+
+
+def _beginnings(partition: Partition) -> list[str]:
+    """Return a name for each segment together with all before it."""
+    digest = hashlib.blake2b(digest_size=8)
+    names = []
+    for segment in partition.segments:
+        digest.update(segment.name.encode() + b"\n")
+        names.append(f"{segment.name}-{digest.hexdigest()}")
+    return names

@@ -250,19 +250,23 @@ def _decode(
         schema: The schema of the facts.
         fields: Columns of transactions to read; None for all.
     """
-    dictionaries: dict[str, list[str]] = {}
+    empty = coded({}, schema)
+    dictionaries = dict(empty.dictionaries)
     for name, data in files.items():
         if table_of(name) == "dictionaries":
             dictionaries |= msgspec.json.decode(data, type=dict[str, list[str]])
     frames: dict[str, pl.DataFrame] = {}
     for table in ("customers", "accounts", "transactions"):
         names = [name for name in files if table_of(name) == table]
+        wanted = list(fields) if table == "transactions" and fields is not None else None
         if not names:
-            frames[table] = getattr(coded({}, schema), table)
+            frame: pl.DataFrame = getattr(empty, table)
+            frames[table] = frame[
+                [name for name in frame.columns if wanted is None or name in wanted]
+            ]
         elif _column_of(names[0]):
             columns = [pl.read_parquet(files[name]) for name in names]
             frames[table] = pl.concat(columns, how="horizontal")
         else:
-            wanted = list(fields) if table == "transactions" and fields is not None else None
             frames[table] = pl.read_parquet([files[name] for name in sorted(names)], columns=wanted)
     return Coded(frames["customers"], frames["accounts"], frames["transactions"], dictionaries)

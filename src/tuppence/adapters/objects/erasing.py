@@ -1,5 +1,6 @@
 """Exports and erases a customer of a store at an address; after erasing it reads all again."""
 
+import datetime
 from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
@@ -22,6 +23,8 @@ from tuppence.usecases.erase_customer import ErasedRows, Traces
 from tuppence.usecases.export_personal_data import PersonalData
 
 NIGHT: Final = "/night.json"
+UNNAMED: Final = datetime.timedelta(days=1)
+"""Time after which nobody will name a segment any more."""
 
 
 class OlderVersions(Protocol):
@@ -124,18 +127,22 @@ class ErasableAddress:
         """Erase the facts of a customer, and delete all segments that are not named any more.
 
         Older versions of all objects go as well, since nobody can tell whom a version is about.
-        A segment that was put after the change may belong to a writer that has seen it.
+        A segment that was not named before may belong to a writer that will name it, until it is
+        old.
         """
         facts = self._store.facts()
+        before = {f"{layout.FACTS}/{name}" for name in facts.segment_names()}
         facts.erase(customer)
         found = dict(self._objects.names(layout.FACTS))
         named = {MANIFEST, *(f"{layout.FACTS}/{name}" for name in facts.segment_names())}
-        changed = found[MANIFEST]
+        long_ago = found[MANIFEST] - UNNAMED
         self._objects.delete(
             [
                 name
                 for name, put in found.items()
-                if put <= changed and name not in named and not name.endswith(".lock")
+                if name not in named
+                and not name.endswith(".lock")
+                and (name in before or put < long_ago)
             ]
         )
         if self._versions is not None:

@@ -12,6 +12,7 @@ is done. Only the first one of a part is kept, so whoever comes later finds that
 
 import contextlib
 import functools
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version as version_of
 from typing import Final, Protocol
@@ -47,6 +48,7 @@ from tuppence.usecases.part_night import DoPart, PartProblem, evaluate_part
 
 LATEST: Final = f"{layout.RUNS}/latest.json"
 _VERSION: Final = version_of("tuppence")
+_logger: Final = logging.getLogger(__name__)
 _AT_ONCE: Final = 500
 """Number of customers whose results are written to another store of results at a time."""
 
@@ -177,7 +179,8 @@ class AddressNights:
             raise _superseded(self._objects)
         kept = (f"{night.folder}/", f"{night.before}/", LATEST)
         names = [name for name, _ in self._objects.names(layout.RUNS)]
-        self._objects.delete([name for name in names if not name.startswith(kept)])
+        older = [name for name in names if name < f"{layout.RUNS}/{night.number:06}-"]  # not newer
+        self._objects.delete([name for name in older if not name.startswith(kept)])
 
     def doing(self, run_id: str) -> DoPart:
         """Return what does a part of a run.
@@ -237,8 +240,12 @@ class AddressPart(msgspec.Struct, frozen=True):
             if error.code == UNREACHABLE:
                 raise
             problem = PartProblem(error.code, error.message, error.hint)
-            keep_problem(Objects(self.address), self.folder, part.partition, problem)
-            return problem
+        except Exception as error:
+            _logger.exception("part failed", extra={"partition": part.partition})
+            message = f"a fault of the program ended it: {type(error).__name__}"
+            problem = PartProblem("run.failed", message, "the worker's log says where")
+        keep_problem(Objects(self.address), self.folder, part.partition, problem)
+        return problem
 
 
 class _OpenNight:
