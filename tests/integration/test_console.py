@@ -402,7 +402,12 @@ def test_a_customer_has_a_feed_every_rule_and_the_reasons(
         page.get_by_role("link", name=PERSON).click()
         because(page)
         assert page.locator(".cards h3").all_inner_texts() == [one["title"] for one in shown]
-        assert page.locator("section").nth(1).locator("tbody tr").count() == len(RULES) + 1
+        results = page.locator("section").nth(1)
+        apply, others = results.locator("tbody tr"), results.locator("details li")
+        assert apply.count() + others.count() == len(RULES) + 1
+        expect(others.first).to_be_hidden()
+        results.get_by_text("not apply").click()
+        expect(others.first).to_be_visible()
         page.get_by_role("link", name="Why").first.click()
         expect(page.locator(".headline")).to_contain_text(f"{PERSON} qualifies")
         expect(page.locator("table.clauses tbody tr").first).to_be_visible()
