@@ -250,8 +250,7 @@ def _decode(
         schema: The schema of the facts.
         fields: Columns of transactions to read; None for all.
     """
-    empty = coded({}, schema)
-    dictionaries = dict(empty.dictionaries)
+    dictionaries: dict[str, list[str]] = {}
     for name, data in files.items():
         if table_of(name) == "dictionaries":
             dictionaries |= msgspec.json.decode(data, type=dict[str, list[str]])
@@ -260,6 +259,9 @@ def _decode(
         names = [name for name in files if table_of(name) == table]
         wanted = list(fields) if table == "transactions" and fields is not None else None
         if not names:
+            empty = coded({}, schema)
+            if table == "transactions":
+                dictionaries = {**empty.dictionaries, **dictionaries}
             frame: pl.DataFrame = getattr(empty, table)
             frames[table] = frame[
                 [name for name in frame.columns if wanted is None or name in wanted]
