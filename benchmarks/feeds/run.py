@@ -76,7 +76,7 @@ SHARES: Final = (0.5, 0.9, 0.99, 0.999)
 MANY: Final = 50
 """Number of states of a customer for whom the size is extrapolated."""
 TUPPENCE: Final = (sys.executable, "-m", "tuppence")
-PRICES: Final = ROOT / "src" / "tuppence" / "capacity" / "prices" / "us-east-1.toml"
+PRICES: Final = ROOT / "src" / "tuppence" / "capacity" / "prices" / "eu-west-1.toml"
 PEOPLE: Final = """
 WITH customers AS (
     INSERT INTO tuppence.customers (id, currency) SELECT unnest(%s::text[]), 'GBP' RETURNING id

@@ -49,7 +49,7 @@ RULES = (
     *("bank_fees", "bill_missed", "card_utilisation", "cash_share", "groceries_up", "low_balance"),
     *("month_in_review", "pay_arrived", "spending_abroad", "subscriptions_total", "welcome"),
 )
-"""Of the catalogue, all of which test_platform sends through the services."""
+"""Rules of the nights; test_platform sends the whole catalogue through the services."""
 POISON = "x" * 201
 """An identifier that the engines refuse."""
 

@@ -41,7 +41,7 @@ RULES = (
     *("groceries_up", "low_balance", "month_in_review", "pay_arrived", "spending_abroad"),
     *("subscriptions_total", "week_in_review"),
 )
-"""Of the catalogue, all of which the first test evaluates: planning them takes seconds."""
+"""Rules that the engines serve; the first test evaluates the whole catalogue beside them."""
 
 
 class Running(NamedTuple):
