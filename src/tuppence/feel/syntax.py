@@ -241,10 +241,20 @@ def _is_node(value: Any) -> TypeGuard[Node]:
     return type(value) in _NODES
 
 
+@functools.cache
+def _branches_of(kind: Any) -> tuple[str, ...]:
+    """Return the fields of a kind of node that hold nodes, as their annotations say."""
+    fields = dataclasses.fields(kind)
+    return tuple(
+        one.name for one in fields if "Node" in str(one.type) or "Binding" in str(one.type)
+    )
+
+
 def children(node: Node) -> list[Node]:
     """Return the node's direct parts, in the order of the text."""
+    kind: Any = type(node)
     found: list[Node] = []
-    for name in _parts_of(node):
+    for name in _branches_of(kind):
         value = getattr(node, name)
         for part in value if type(value) is tuple else (value,):
             if _is_node(part):
