@@ -68,7 +68,9 @@ def test_what_arrives_is_imported_loaded_and_moved(
     bucket.put("inbox/bank/june.csv", JUNE)
     bucket.put("inbox/nobody/june.csv", JUNE)
     bucket.put("inbox/bank/broken.csv", "x\n1\n")
+    bucket.put("inbox/stray.csv", JUNE)
     printed = take_in(bucket, store, database, status=4)
+    assert "\nstray.csv: refused" in f"\n{printed}"
     assert "bank/june.csv: 2 rows, 1 new, 0 changed, 1 rejected" in printed
     assert "Bean Yard" not in printed
     assert bucket.keys() == [
@@ -79,7 +81,10 @@ def test_what_arrives_is_imported_loaded_and_moved(
         "refused/bank/broken.csv.reason.txt",
         "refused/nobody/june.csv",
         "refused/nobody/june.csv.reason.txt",
+        "refused/stray.csv",
+        "refused/stray.csv.reason.txt",
     ]
+    assert "the file is in no folder" in bucket.get("refused/stray.csv.reason.txt")
     assert "amount is not a number: soon" in bucket.get("imported/bank/june.csv.rejects.csv")
     assert "there is no column" in bucket.get("refused/bank/broken.csv.reason.txt")
     assert "no such file" in bucket.get("refused/nobody/june.csv.reason.txt")
@@ -139,13 +144,12 @@ def test_without_a_consent_new_customers_are_loaded_and_not_evaluated(
     pool.close()
 
 
-def test_an_inbox_has_the_files_of_its_sources_and_names_one_that_is_missing(
+def test_an_inbox_has_the_files_that_wait_and_names_one_that_is_missing(
     tmp_path: Path,
 ) -> None:
     bucket = Bucket()
     for name in ("b.csv", "a.csv"):
         bucket.put(f"inbox/bank/{name}", name)
-    bucket.put("inbox/stray.csv", "not of any source")
     inbox = S3Inbox(bucket.client, bucket.name, max_bytes=100)
     assert {one.name for one in inbox.waiting()} == {"a.csv", "b.csv"}
     assert inbox.fetch(Arrived("bank", "a.csv"), tmp_path).read_text() == "a.csv"
