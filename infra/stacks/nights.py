@@ -18,6 +18,7 @@ from infra.stacks.data import Data
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.network import Network
 from tuppence.capacity.environments import PART_MEMORY, PART_SECONDS, Environment
+from tuppence.errors import TransientError
 
 STORE: Final = "store"
 """Folder of the store in its bucket."""
@@ -42,6 +43,17 @@ RETRY: Final = [
 """Retries of a call that AWS did not take or could not deliver; what a function says is final:
 https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html"""
 
+LATER: Final = {
+    "ErrorEquals": [TransientError.__name__],  # a function's error is named by its class
+    "IntervalSeconds": 5,
+    "MaxAttempts": 3,
+    "BackoffRate": 2,
+    "MaxDelaySeconds": 20,
+    "JitterStrategy": "FULL",
+}
+"""Retries of a part that a store or a table of results could not serve for a while, although the
+function has sent its requests again and again."""
+
 
 def definition(concurrency: int) -> dict[str, Any]:
     """Return the state machine, with `${…}` in place of what only its stack knows.
@@ -58,7 +70,7 @@ def definition(concurrency: int) -> dict[str, Any]:
         "Type": "Task",
         "Resource": INVOKE,
         "Parameters": {"FunctionName": "${PartFunction}", "Payload.$": "$"},
-        "Retry": RETRY,
+        "Retry": [*RETRY, LATER],
         "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Ended"}],
         "Next": "Ended",
     }

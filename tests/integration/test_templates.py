@@ -292,7 +292,9 @@ def test_a_night_by_parts_tries_again_only_what_aws_did_not_take(resources: Reso
     child = parts["ItemProcessor"]
     assert child["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}
     part = child["States"]["Part"]
-    (retry,) = part["Retry"]
+    retry, later = part["Retry"]
+    assert later["ErrorEquals"] == ["TransientError"]
+    assert later["MaxAttempts"] > 0
     assert all(name.startswith("Lambda.") for name in retry["ErrorEquals"])
     assert "Lambda.TooManyRequestsException" in retry["ErrorEquals"]
     function = one(resources, "AWS::Lambda::Function", "Part")

@@ -34,10 +34,17 @@ def open_any_store(store: str) -> "StoreFolder | StoreAddress":
     return store_at(store) if is_address(store) else open_store(Path(store))
 
 
-def erasable_address(address: str, customer: str) -> "ErasableAddress":
-    """Return the access to a customer's data at an address, to erase it."""
+def erasable_address(address: str, customer: str, *, abandon: bool) -> "ErasableAddress":
+    """Return the access to a customer's data at an address, to erase it.
+
+    Args:
+        address: The address of the store.
+        customer: The customer.
+        abandon: Whether to give up a run that is not finished.
+    """
     with extra("cluster"):
         from tuppence.adapters.objects.erasing import ErasableAddress  # noqa: PLC0415
+        from tuppence.adapters.objects.nights import abandon_night  # noqa: PLC0415
         from tuppence.adapters.objects.objects import Objects  # noqa: PLC0415
         from tuppence.adapters.objects.store_address import StoreAddress  # noqa: PLC0415
 
@@ -48,7 +55,10 @@ def erasable_address(address: str, customer: str) -> "ErasableAddress":
             from tuppence.adapters.aws.clients import client  # noqa: PLC0415
 
         versions = BucketVersions(client("s3", seconds=60.0), address)
-    return ErasableAddress(store, Objects(address), versions)
+    objects = Objects(address)
+    if abandon:
+        abandon_night(objects)
+    return ErasableAddress(store, objects, versions)
 
 
 def personal_address(address: str, customer: str) -> "PersonalAddress":

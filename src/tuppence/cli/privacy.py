@@ -150,6 +150,14 @@ def register(app: typer.Typer) -> None:
                 "its replicas lag behind.",
             ),
         ] = 5.0,
+        abandon_run: Annotated[
+            bool,
+            typer.Option(
+                "--abandon-run",
+                help="With an address: give up a run that is not finished; the next one begins "
+                "anew.",
+            ),
+        ] = False,
         yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
     ) -> None:
         """Erase a customer permanently, then search for anything that still names them.
@@ -180,7 +188,7 @@ def register(app: typer.Typer) -> None:
             _tell_models(destroyed)
             return
         found = erase_from_store(
-            erasable_address(where, customer)
+            erasable_address(where, customer, abandon=abandon_run)
             if is_address(where)
             else personal_folder(hold(ctx, Path(where))),
             customer,

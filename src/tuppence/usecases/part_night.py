@@ -54,7 +54,10 @@ class PartWorkers(Protocol):
     def each(
         self, do: DoPart, parts: Sequence[WorkItem]
     ) -> Iterator[tuple[WorkItem, Tally | PartProblem]]:
-        """Yield each part with its outcome, in the order in which they are done."""
+        """Yield each part with its outcome, in the order in which they are done.
+
+        A part that a TransientError has ended is tried again before it counts as not done.
+        """
         ...
 
 

@@ -1,13 +1,16 @@
 """A store at an address: snapshots, parts that are done twice, ranges, damage, many writers."""
 
 import datetime
+import io
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import polars as pl
 import pytest
 from tests.addresses import AS_OF, Packed, packed, population, run_here, run_there, share, use_as_of
 from tests.building import bank, day, some_rules
@@ -25,7 +28,7 @@ from tuppence.adapters.objects.store_address import StoreAddress
 from tuppence.adapters.part_threads import PartThreads
 from tuppence.bootstrap.address import night_at_address, store_at
 from tuppence.bootstrap.store import StoreFolder
-from tuppence.errors import UserError
+from tuppence.errors import TransientError, UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.census import Census
 from tuppence.facts.consent import PURPOSE, SCOPE, Consent
@@ -512,6 +515,10 @@ def test_an_erasure_leaves_nothing_of_a_customer_in_any_object(
     )
     assert "run.unfinished" in tuppence(*forget, status=1).stderr
     run_there(shared, rules, NEXT)
+    runs = tmp_path / "shared/runs"
+    for name in ("000009-late/results/p00000-a", "000009-late/done/p00000.json"):
+        (runs / name).parent.mkdir(parents=True, exist_ok=True)
+        (runs / name).write_text("C0000003")
     before = packed(shared)
     said = tuppence(*forget).stdout
     assert "the results, 1 consents" in said
@@ -524,6 +531,95 @@ def test_an_erasure_leaves_nothing_of_a_customer_in_any_object(
     kept = {path.name for path in (tmp_path / "shared/facts").iterdir()} - {"manifest.json.lock"}
     assert kept == {"manifest.json", *shared.facts().segment_names()}
     assert "facts.unknown-customer" in tuppence(*forget, status=1).stderr
+
+
+def test_an_erasure_can_give_up_a_run_and_late_workers_keep_nothing(
+    shared: StoreAddress, rules: Ruleset, tmp_path: Path, tuppence: Run
+) -> None:
+    run_there(shared, rules, AS_OF)
+    before = packed(shared)
+    facts, runs = shared.nights(use_as_of(NEXT))
+    run_id, left = begin_by_parts(facts, runs, rules, Date(day(NEXT)))
+    late = runs.doing(run_id)
+    assert isinstance(late(left[1]), Tally)
+    forget = ("forget", "C0000003", "--store", str(shared), "--yes")
+    assert "--abandon-run" in tuppence(*forget, status=1).stderr
+    tuppence(*forget, "--abandon-run")
+    del before["C0000003"]
+    assert packed(shared) == before, "those of the run before are the last ones again"
+    files = sorted((tmp_path / "shared").rglob("*"))
+    found = late(left[0])
+    assert isinstance(found, PartProblem)
+    assert found.code == "run.superseded"
+    assert sorted((tmp_path / "shared").rglob("*")) == files
+    assert run_there(shared, rules, NEXT).tally.customers == 59
+    tuppence("forget", "C0000004", "--store", str(shared), "--yes", "--abandon-run")
+
+
+def test_a_run_that_is_given_up_for_another_one_is_named(
+    shared: StoreAddress, rules: Ruleset, tuppence: Run
+) -> None:
+    shared.rulesets.put(rules)
+    record = RunRecord("first", day(AS_OF), rules.digest, ())
+    shared.nights(use_as_of())[1].start(record)
+    command = ("run", "--store", str(shared), "--rules", "catalogue/bank_fees.yaml")
+    told = tuppence(*command, "--as-of", AS_OF).stderr
+    assert f"The run before, first as of {AS_OF}, was not finished. It was given up" in told
+    assert "given up" not in tuppence(*command, "--as-of", NEXT).stderr
+
+
+def test_the_first_run_can_be_given_up(shared: StoreAddress, rules: Ruleset) -> None:
+    shared.nights(use_as_of())[1].start(RunRecord("first", day(AS_OF), rules.digest, ()))
+    nights.abandon_night(Objects(str(shared)))
+    nights.abandon_night(Objects(str(shared)))
+    assert shared.latest_run() is None
+    assert run_there(shared, rules, AS_OF).tally.customers == 60
+
+
+def test_rows_that_nothing_names_are_read_after_an_erasure(
+    shared: StoreAddress, rules: Ruleset, tmp_path: Path, tuppence: Run
+) -> None:
+    """A writer that was broken off leaves compressed rows, in which no search finds a name."""
+    run_there(shared, rules, AS_OF)
+    lost, table = tmp_path / "shared/facts/p00000-lost", io.BytesIO()
+    customers = pl.DataFrame({"id": [f"C{number:07}" for number in range(5_000)]})
+    customers.write_parquet(table, compression="zstd")
+    content = b'{"account":["main"]}' + 2 * table.getvalue()
+    assert b"C0000003" not in content, "no search of the bytes finds the name"
+    lost.write_bytes(content)
+    forget = ("forget", "C0000003", "--store", str(shared), "--yes")
+    said = tuppence(*forget, status=1).stderr
+    assert "traces of this customer are left in facts/p00000-lost" in said
+    lost.write_bytes(content[:-100])
+    assert "facts/p00000-lost" in tuppence(*forget, status=1).stderr
+    lost.unlink()
+    assert "facts.unknown-customer" in tuppence(*forget, status=1).stderr
+
+
+def test_a_transient_error_is_kept_and_tried_again(
+    shared: StoreAddress, rules: Ruleset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = night_at_address(shared, use_as_of(AS_OF), "", 1).nights
+    part, waited = WorkItem("p00000", 0, 10), list[float]()
+    runs.start(RunRecord("busy", day(AS_OF), rules.digest, (part.name,)))
+    do, failures = runs.doing("busy"), iter([TransientError("results.unavailable", "is busy")] * 2)
+    real = nights._open_night
+
+    def open_night(*given: Any) -> Any:
+        for failure in failures:
+            raise failure
+        return real(*given)
+
+    shared.rulesets.put(rules)
+    monkeypatch.setattr(nights, "_open_night", open_night)
+    ((_, outcome),) = PartThreads(1, waited.append).each(do, [part])
+    assert isinstance(outcome, Tally)
+    assert waited == [5.0, 20.0]
+    assert runs.problems("busy")["p00000"] == PartProblem("results.unavailable", "is busy")
+    failures = iter([TransientError("results.unavailable", "is busy")] * 9)
+    ((_, outcome),) = PartThreads(1, waited.append).each(do, [part])
+    assert outcome == PartProblem("results.unavailable", "is busy")
+    assert waited == [5.0, 20.0, 5.0, 20.0, 60.0]
 
 
 def test_a_night_reads_the_census_of_its_beginning(shared: StoreAddress, rules: Ruleset) -> None:

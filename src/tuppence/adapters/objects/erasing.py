@@ -1,6 +1,7 @@
 """Exports and erases a customer of a store at an address; after erasing it reads all again."""
 
 import datetime
+import re
 from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
@@ -12,7 +13,7 @@ from tuppence.adapters.embedded.locking import consistent
 from tuppence.adapters.embedded.privacy import rows_of_customer
 from tuppence.adapters.objects.address_place import MANIFEST
 from tuppence.adapters.objects.night_parts import erase_results, frame_of, parts_done
-from tuppence.adapters.objects.nights import Begun, latest_night
+from tuppence.adapters.objects.nights import LATEST, Begun, latest_night
 from tuppence.adapters.objects.objects import Objects
 from tuppence.adapters.objects.store_address import CONSENTS, StoreAddress
 from tuppence.errors import UserError
@@ -25,6 +26,9 @@ from tuppence.usecases.export_personal_data import PersonalData
 NIGHT: Final = "/night.json"
 UNNAMED: Final = datetime.timedelta(days=1)
 """Time after which nobody will name a segment any more."""
+_PARQUET: Final = b"PAR1"
+_TABLES: Final = re.compile(b"PAR1.*?PAR1", re.DOTALL)
+"""Files of Parquet, which begin and end with these letters."""
 
 
 class OlderVersions(Protocol):
@@ -96,7 +100,8 @@ class ErasableAddress:
         night, _ = latest_night(objects)
         if night is not None and not night.record.finished:
             message = f"{store}: the last run is not finished, and may keep results of a customer"
-            raise UserError("run.unfinished", message, "finish it with the same tuppence run")
+            hint = "finish it with the same tuppence run, or give it up with --abandon-run"
+            raise UserError("run.unfinished", message, hint)
 
     def __str__(self) -> str:
         return str(self._store)
@@ -112,6 +117,7 @@ class ErasableAddress:
     def erase_kept(self, customer: str, accounts: Collection[str]) -> ErasedRows:  # noqa: ARG002
         """Erase consents and results, also those of the run before, and count them."""
         had_results = False
+        self._objects.delete(self._of_superseded_runs())
         for folder in self._runs():
             had_results |= erase_results(self._objects, folder, customer)
             begun = self._begun(folder)
@@ -154,7 +160,10 @@ class ErasableAddress:
         return 0
 
     def look_for(self, customer: str, accounts: Collection[str]) -> Traces:
-        """Read every object of the store for traces of a customer."""
+        """Read every object of the store for traces of a customer.
+
+        An object that nothing names is read as what it is, since compressed rows hide names.
+        """
         facts = self._store.facts()
         left: list[str] = []
         owners = facts.owners()
@@ -180,14 +189,24 @@ class ErasableAddress:
                 data, _ = self._objects.get(name)
             except FileNotFoundError:  # a writer has removed it meanwhile
                 continue
-            if customer.encode() in data:
-                if name.startswith((layout.FACTS, layout.RUNS)) and not name.endswith(".json"):
-                    left.append(name)
-                else:
-                    mentions += 1
+            is_row_file = name.startswith(layout.FACTS) or "/results/" in name
+            if is_row_file and name != MANIFEST and _names_one(data, {customer, *accounts}):
+                left.append(name)
+            elif customer.encode() in data:
+                mentions += 1
         if self._versions is not None:
             left += [f"{one['Key']}, version {one['VersionId']}" for one in self._versions.older()]
         return Traces(len(names), tuple(left), mentions)
+
+    def _of_superseded_runs(self) -> list[str]:
+        """Return the objects of runs that are neither the last one nor that before it.
+
+        Workers that were late have put them there, or a run was begun and never finished.
+        """
+        night, _ = latest_night(self._objects)
+        kept = (LATEST,) if night is None else (LATEST, f"{night.folder}/", f"{night.before}/")
+        names = (name for name, _ in self._objects.names(layout.RUNS))
+        return [name for name in names if not name.startswith(kept)]
 
     def _runs(self) -> list[str]:
         """Return the folders of all runs."""
@@ -196,3 +215,21 @@ class ErasableAddress:
 
     def _begun(self, folder: str) -> Begun:
         return msgspec.json.decode(self._objects.get(folder + NIGHT)[0], type=Begun)
+
+
+def _names_one(data: bytes, names: Collection[str]) -> bool:
+    """Return whether an object holds one of some names, also in rows; true if it is damaged.
+
+    A segment is several files one after the other: texts as JSON, and tables as Parquet.
+    """
+    if any(name.encode() in data for name in names):
+        return True
+    for table in _TABLES.findall(data):
+        try:
+            frame = pl.read_parquet(table)
+        except pl.exceptions.PolarsError:
+            return True
+        texts = (column for column in frame.iter_columns() if column.dtype == pl.String)
+        if any(column.is_in(list(names)).any() for column in texts):
+            return True
+    return _PARQUET in _TABLES.sub(b"", data)
