@@ -19,6 +19,7 @@ from tests.conftest import Run
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.objects import nights
+from tuppence.adapters.objects.address_consents import GROUPS, AddressConsents
 from tuppence.adapters.objects.address_place import AddressPlace
 from tuppence.adapters.objects.erasing import ErasableAddress
 from tuppence.adapters.objects.night_parts import keep_problem
@@ -290,7 +291,7 @@ def test_those_who_withdraw_consent_keep_their_results_and_get_no_new_ones(
     run_there(shared, rules, AS_OF)
     before = packed(shared)
     gone = Consent("C0000002", "1", PURPOSE, SCOPE, "GB", 0, withdrawn=day(AS_OF))
-    shared._record([gone])
+    shared.consents.record([gone])
     outcome = run_there(shared, rules, NEXT)
     assert outcome.tally.customers == 59
     assert packed(shared)["C0000002"] == before["C0000002"]
@@ -507,7 +508,7 @@ def test_an_erasure_leaves_nothing_of_a_customer_in_any_object(
 ) -> None:
     shared = share(here, f"file://{tmp_path}/shared")
     partial = Consent("C0000003", "1", PURPOSE, ("transactions",), "GB", 0)
-    shared._record([partial])
+    shared.consents.record([partial])
     run_there(shared, rules, AS_OF)
     forget = ("forget", "C0000003", "--store", str(shared), "--yes")
     night_at_address(shared, use_as_of(NEXT), "", 1).nights.start(
@@ -634,3 +635,28 @@ def test_a_night_reads_the_census_of_its_beginning(shared: StoreAddress, rules: 
     assert isinstance(do, AddressPart)
     assert nights._OpenNight(do.address, do.folder, None)._facts.read("p00000").census == first
     assert shared.census() == Census(day("2026-07-01"))
+
+
+def test_consents_are_kept_by_groups_of_customers(tmp_path: Path) -> None:
+    objects = Objects(f"file://{tmp_path}/shared")
+    people = [Consent(f"c{n}", f"{n % 2}", PURPOSE, SCOPE, "GB", 0) for n in range(200)]
+
+    def write(start: int) -> None:
+        AddressConsents(objects).record(people[start::4])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    consents = AddressConsents(objects)
+    assert set(consents.all()) == set(people)
+    assert 1 < len(list((tmp_path / "shared/consents").glob("*.json"))) <= GROUPS
+    changed = msgspec.structs.replace(people[0], withdrawn=1)
+    consents.record([changed])
+    assert consents.of("c0") == [changed]
+    assert (consents.erase("c0"), consents.erase("c0")) == (1, 0)
+    assert consents.of("c1") == [people[1]]
+    assert len(consents.all()) == 199
+    objects.put("consents.json", b"[]")
+    for read in (consents.all, lambda: consents.of("c1")):
+        with pytest.raises(UserError, match="an earlier version has kept the consents") as raised:
+            read()
+        assert raised.value.code == "store.version"

@@ -11,11 +11,12 @@ import polars as pl
 from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.locking import consistent
 from tuppence.adapters.embedded.privacy import rows_of_customer
+from tuppence.adapters.objects.address_consents import CONSENTS
 from tuppence.adapters.objects.address_place import MANIFEST
 from tuppence.adapters.objects.night_parts import erase_results, frame_of, parts_done
 from tuppence.adapters.objects.nights import LATEST, Begun, latest_night
 from tuppence.adapters.objects.objects import Objects
-from tuppence.adapters.objects.store_address import CONSENTS, StoreAddress
+from tuppence.adapters.objects.store_address import StoreAddress
 from tuppence.errors import UserError
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
@@ -126,7 +127,7 @@ class ErasableAddress:
                 left = msgspec.structs.replace(begun, limited=limited)
                 self._objects.put(folder + NIGHT, msgspec.json.encode(left))
             self._objects.delete([f"{folder}/{layout.CENSUS}"])
-        consents = self._store.erase_consents(customer)
+        consents = self._store.consents.erase(customer)
         return ErasedRows(had_results, consents, 0, 0, 0)
 
     def erase_facts(self, customer: str) -> int:
@@ -180,10 +181,10 @@ class ErasableAddress:
                     left.append(done.results)
             if customer in self._begun(folder).limited:
                 left.append(folder + NIGHT)
-        if any(consent.customer == customer for consent in self._store.all_consents()):
+        if self._store.consents.of(customer):
             left.append(CONSENTS)
         for name in names:
-            if name in named or name == CONSENTS or name.endswith(NIGHT):
+            if name in named or name.startswith(f"{CONSENTS}/") or name.endswith(NIGHT):
                 continue  # was read above, by its rows
             try:
                 data, _ = self._objects.get(name)
