@@ -48,7 +48,7 @@ def example_facts(example: Example, schema: Schema) -> FactBatch:
         raise _wrong(example, "currency", currency, "be an ISO 4217 code such as GBP")
     customer = {"id": CUSTOMER_ID, **example.customer, "currency": currency}
     accounts = [
-        {"id": "main", "type": "current", "customer": CUSTOMER_ID, **account}
+        {"id": "main", "type": "current", "customer": customer["id"], **account}
         for account in example.accounts or [{}]
     ]
     first = accounts[0]["id"]
@@ -68,6 +68,9 @@ def example_facts(example: Example, schema: Schema) -> FactBatch:
     known = {account["id"] for account in accounts}
     for table, name in (("customer", customer["id"]), *(("account", name) for name in known)):
         check_identifier(str(name), f"the test {example.name!r}: {table}")
+    for account in accounts:
+        if account["customer"] != customer["id"]:
+            raise _wrong(example, "customer", account["customer"], f"be {customer['id']}")
     for row in rows:
         if row["account"] not in known:
             raise _wrong(

@@ -301,7 +301,7 @@ def _view(request: FeedRequest, chosen: _Chosen) -> View:
             one.rule.kind,
             one.rule.feed_settings.sensitive,
             found,
-            *((None,) * 3 if one.draw is None else one.draw[1:]),
+            *((None, float(one.place is not None), None) if one.draw is None else one.draw[1:]),
         )
         for one, found in zip(due, chosen.order.features(due), strict=True)
     )

@@ -172,7 +172,9 @@ def test_a_twentieth_stays_in_rule_order_and_so_does_who_chooses_it() -> None:
     assert by(feed(held[0], kept=chosen)) is OrderedBy.HOLD_OUT
     for one in (feed(held[0]), feed(other, kept=chosen)):
         assert [item.candidate.rule.id for item in one.items] == ["rule_1", "rule_2"]
-        assert all(candidate.points is None for candidate in one.view.candidates)
+        for candidate in one.view.candidates:
+            assert candidate.points is None
+            assert candidate.chance == (candidate.place is not None), "1 or 0, as nothing was drawn"
 
 
 def test_chances_of_a_view_add_up_to_its_places_and_points_to_their_parts() -> None:
