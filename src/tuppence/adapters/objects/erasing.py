@@ -10,7 +10,7 @@ import polars as pl
 
 from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.locking import consistent
-from tuppence.adapters.embedded.privacy import rows_of_customer
+from tuppence.adapters.embedded.privacy import PersonalReader
 from tuppence.adapters.objects.address_consents import CONSENTS
 from tuppence.adapters.objects.address_place import MANIFEST
 from tuppence.adapters.objects.night_parts import erase_results, frame_of, parts_done
@@ -18,9 +18,6 @@ from tuppence.adapters.objects.nights import LATEST, Begun, latest_night
 from tuppence.adapters.objects.objects import Objects
 from tuppence.adapters.objects.store_address import StoreAddress
 from tuppence.errors import UserError
-from tuppence.facts.rows import Rows
-from tuppence.facts.schema import Schema
-from tuppence.rules.ruleset import Ruleset
 from tuppence.usecases.erase_customer import ErasedRows, Traces
 from tuppence.usecases.export_personal_data import PersonalData
 
@@ -44,35 +41,12 @@ class OlderVersions(Protocol):
         ...
 
 
-class PersonalAddress:
-    """The data of one customer at an address, to be read. Implements the port PersonalStore.
-
-    Args:
-        store: The store.
-    """
-
-    def __init__(self, store: StoreAddress) -> None:
-        self._store = store
-
-    def __str__(self) -> str:
-        return str(self._store)
-
-    @property
-    def schema(self) -> Schema:
-        """The schema of the facts."""
-        return self._store.schema
-
-    def name_of(self, customer: str) -> str:
-        """Return the name of a customer in the store."""
-        return self._store.name_of(customer)
-
-    def ruleset(self, digest: str) -> Ruleset:
-        """Return the ruleset that results were made with."""
-        return self._store.ruleset(digest)
+class PersonalAddress(PersonalReader[StoreAddress]):
+    """The data of one customer at an address, to be read. Implements the port PersonalStore."""
 
     def personal_data(self, customer: str) -> PersonalData:
         """Return the data of a customer; imports, rejects and feeds stay in folders."""
-        rows = consistent(lambda: rows_of_customer(self._store.facts(), customer))
+        rows = consistent(lambda: self.rows_of(customer))
         results = before = None
         if rows.customers is not None and self._store.has_results:
             results, before, _ = self._store.results_of(customer)
@@ -80,7 +54,7 @@ class PersonalAddress:
         return PersonalData(rows, consents, results, (), replaced=before)
 
 
-class ErasableAddress:
+class ErasableAddress(PersonalReader[StoreAddress]):
     """The data of one customer at an address. Implements the port ErasableStore.
 
     Args:
@@ -95,7 +69,7 @@ class ErasableAddress:
     def __init__(
         self, store: StoreAddress, objects: Objects, versions: OlderVersions | None
     ) -> None:
-        self._store = store
+        super().__init__(store)
         self._objects = objects
         self._versions = versions
         night, _ = latest_night(objects)
@@ -103,17 +77,6 @@ class ErasableAddress:
             message = f"{store}: the last run is not finished, and may keep results of a customer"
             hint = "finish it with the same tuppence run, or give it up with --abandon-run"
             raise UserError("run.unfinished", message, hint)
-
-    def __str__(self) -> str:
-        return str(self._store)
-
-    def name_of(self, customer: str) -> str:
-        """Return the name of a customer in the store."""
-        return self._store.name_of(customer)
-
-    def rows_of(self, customer: str) -> Rows:
-        """Return the facts of a customer; no rows if there is no such customer."""
-        return rows_of_customer(self._store.facts(), customer)
 
     def erase_kept(self, customer: str, accounts: Collection[str]) -> ErasedRows:  # noqa: ARG002
         """Erase consents and results, also those of the run before, and count them."""
