@@ -10,6 +10,7 @@ import typer
 from tuppence.bootstrap.fleet import open_fleet
 from tuppence.cli.output import (
     Format,
+    FormatOption,
     console,
     echo,
     only_identifiers,
@@ -31,7 +32,6 @@ AsOf = Annotated[str, typer.Option(help="The date that rules take for today.")]
 Digest = Annotated[
     str, typer.Option(help="Digest of a ruleset; the last published one if omitted.")
 ]
-FormatOption = Annotated[Format, typer.Option("--format")]
 POLL_SECONDS = 2.0
 MAX_TITLES = 20
 

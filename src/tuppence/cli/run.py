@@ -16,6 +16,7 @@ from tuppence.cli.changing import hold
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Format,
+    FormatOption,
     Purposes,
     StoreOrAddress,
     console,
@@ -70,7 +71,7 @@ def register(app: typer.Typer) -> None:
                 "columns, if many customers have them.",
             ),
         ] = os.cpu_count() or 1,
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
         yes: Annotated[
             bool, typer.Option("--yes", help="Remove insights of other rules without asking.")

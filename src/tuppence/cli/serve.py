@@ -31,6 +31,7 @@ from tuppence.cli.serving import (
     Drain,
     Host,
     LogMetrics,
+    Port,
     Pseudonyms,
     TlsCertificate,
     TlsClientCa,
@@ -58,7 +59,7 @@ def register(program: typer.Typer) -> None:
         database: Database,
         callers: Callers,
         host: Host = LOOPBACK,
-        port: Annotated[int, typer.Option(min=1, max=65535)] = 8601,
+        port: Port = 8601,
         pool_size: Annotated[
             int,
             typer.Option(
@@ -128,7 +129,7 @@ def register(program: typer.Typer) -> None:
         callers: Callers,
         tls_ca: TlsCa = None,
         host: Host = LOOPBACK,
-        port: Annotated[int, typer.Option(min=1, max=65535)] = 8602,
+        port: Port = 8602,
         batches: Annotated[
             int,
             typer.Option(

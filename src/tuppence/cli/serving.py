@@ -53,6 +53,7 @@ Callers = Annotated[
     ),
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on; only this machine if omitted.")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 Drain = Annotated[
     int, typer.Option(min=0, help="Seconds for open requests to finish when it is stopped.")
 ]
