@@ -58,9 +58,10 @@ function has sent its requests again and again."""
 def definition(concurrency: int) -> dict[str, Any]:
     """Return the state machine, with `${…}` in place of what only its stack knows.
 
-    Whatever happens to a part, the others are done: its child workflow ends well in any case, and
-    the last state says which parts are missing. The output of a child is as short as can be, since
-    that of the map, a list of them, has at most 256 KiB:
+    Whatever happens to a part, the others are done, also if its child workflow fails because tries
+    took longer than the five minutes that it has; the last state says which parts are missing. The
+    output of a child is as short as can be, since that of the map, a list of them, has at most
+    256 KiB:
     https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
 
     Args:
@@ -78,7 +79,7 @@ def definition(concurrency: int) -> dict[str, Any]:
         "Type": "Map",
         "Label": "Parts",
         "MaxConcurrency": concurrency,
-        "ToleratedFailurePercentage": 0,
+        "ToleratedFailurePercentage": 100,
         "ItemReader": {
             "Resource": "arn:aws:states:::s3:getObject",
             "ReaderConfig": {"InputType": "JSON"},

@@ -4,18 +4,24 @@ import datetime
 import io
 import json
 import os
+import pickle
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import polars as pl
 import pytest
+import stamina
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from tests.addresses import AS_OF, Packed, packed, population, run_here, run_there, share, use_as_of
 from tests.building import bank, day, some_rules
 from tests.conftest import Run
+from tests.results import new_table
 
+from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.results import DynamoResults
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.objects import nights
@@ -35,7 +41,9 @@ from tuppence.facts.census import Census
 from tuppence.facts.consent import PURPOSE, SCOPE, Consent
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
+from tuppence.results.packed import Layout
 from tuppence.rules.ruleset import Ruleset
+from tuppence.rules.value_names import value_names
 from tuppence.usecases.ledger import RunRecord, Tally, WorkItem
 from tuppence.usecases.part_night import (
     NightAtAddress,
@@ -597,30 +605,71 @@ def test_rows_that_nothing_names_are_read_after_an_erasure(
     assert "facts.unknown-customer" in tuppence(*forget, status=1).stderr
 
 
-def test_a_transient_error_is_kept_and_tried_again(
-    shared: StoreAddress, rules: Ruleset, monkeypatch: pytest.MonkeyPatch
+class BusyResults:
+    """Opens results in a table that is throttled the first times that rows are put there.
+
+    Args:
+        name: The table.
+        layout: The layout of the results.
+        times: The number of requests that are throttled.
+    """
+
+    def __init__(self, name: str, layout: Layout, times: int) -> None:
+        self.refusals = [None] * times
+        self._name = name
+        self._layout = layout
+
+    def __call__(self) -> DynamoResults:
+        dynamodb = client("dynamodb", attempts=1)
+        dynamodb.meta.events.register("before-send.dynamodb.BatchExecuteStatement", self._refuse)
+        return DynamoResults(dynamodb, self._name, lambda _: self._layout)
+
+    def _refuse(self, request: AWSPreparedRequest, **_: object) -> AWSResponse | None:
+        if not self.refusals:
+            return None
+        self.refusals.pop()
+        return AWSResponse(request.url, 400, {}, Throttled(THROTTLED))
+
+
+class Throttled(io.BytesIO):
+    """The body of an answer as botocore reads it."""
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self.read()
+
+
+THROTTLED = b'{"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException"}'
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_part_whose_table_is_throttled_is_done_again_after_a_pause(
+    shared: StoreAddress, rules: Ruleset
 ) -> None:
-    runs = night_at_address(shared, use_as_of(AS_OF), "", 1).nights
-    part, waited = WorkItem("p00000", 0, 10), list[float]()
-    runs.start(RunRecord("busy", day(AS_OF), rules.digest, (part.name,)))
-    do, failures = runs.doing("busy"), iter([TransientError("results.unavailable", "is busy")] * 2)
-    real = nights._open_night
-
-    def open_night(*given: Any) -> Any:
-        for failure in failures:
-            raise failure
-        return real(*given)
-
     shared.rulesets.put(rules)
-    monkeypatch.setattr(nights, "_open_night", open_night)
-    ((_, outcome),) = PartThreads(1, waited.append).each(do, [part])
-    assert isinstance(outcome, Tally)
-    assert waited == [5.0, 20.0]
-    assert runs.problems("busy")["p00000"] == PartProblem("results.unavailable", "is busy")
-    failures = iter([TransientError("results.unavailable", "is busy")] * 9)
-    ((_, outcome),) = PartThreads(1, waited.append).each(do, [part])
-    assert outcome == PartProblem("results.unavailable", "is busy")
-    assert waited == [5.0, 20.0, 5.0, 20.0, 60.0]
+    layout = Layout(rules.digest, value_names(rules.content))
+    table = BusyResults(new_table("customer_id", "rule_id"), layout, 2)
+    night = NightAtAddress(*shared.nights(use_as_of(), table), PartThreads(1))
+    with stamina.set_testing(True, attempts=3):
+        outcome = run_by_parts(night, rules, Date(day(AS_OF)), lambda _: None)
+    assert outcome.tally.customers == 60
+    assert not table.refusals
+    assert len(packed(shared)) == 60
+    table = BusyResults(new_table("customer_id", "rule_id"), layout, 9)
+    nights = shared.nights(use_as_of(NEXT), table)[1]
+    part = WorkItem("p00000", 0, 10)
+    nights.start(RunRecord("busy", day(NEXT), rules.digest, (part.name,)))
+    with stamina.set_testing(True, attempts=3):
+        ((_, found),) = PartThreads(1).each(nights.doing("busy"), [part])
+    assert isinstance(found, PartProblem)
+    assert found.code == "results.unavailable"
+    assert nights.problems("busy") == {"p00000": found}, "the end of a night on AWS names it"
+
+
+def test_a_transient_error_stays_one_when_another_process_raises_it() -> None:
+    error = TransientError("results.unavailable", "busy", "try again later", ["a", "b"], 3)
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - its own bytes
+    assert type(copy) is TransientError
+    assert vars(copy) == vars(error)
 
 
 def test_a_night_reads_the_census_of_its_beginning(shared: StoreAddress, rules: Ruleset) -> None:
