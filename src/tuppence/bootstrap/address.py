@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuppence.bootstrap.database import is_database
 from tuppence.bootstrap.extras import extra
 from tuppence.bootstrap.service_stores import tokens_of_services
 from tuppence.bootstrap.store import StoreFolder, open_store
@@ -10,6 +11,7 @@ from tuppence.facts.consent import Use
 
 if TYPE_CHECKING:
     from tuppence.adapters.objects.erasing import ErasableAddress, PersonalAddress
+    from tuppence.adapters.objects.nights import OpenResults
     from tuppence.adapters.objects.store_address import (
         StoreAddress as StoreAddress,  # noqa: PLC0414 - commands name the type
     )
@@ -80,21 +82,29 @@ def night_at_address(
         use: The intended use of the facts.
         on: The address of a cluster that does the work; empty for threads here.
         threads: Number of these threads.
-        results: The table to which each part writes what is new, too, such as dynamodb://table.
+        results: The results to which each part writes what is new, too: in a table, such as
+            dynamodb://table, or in a database, such as postgresql://host; empty for none.
     """
     from tuppence.adapters.part_threads import PartThreads  # noqa: PLC0415 - for one command
     from tuppence.usecases.part_night import NightAtAddress  # noqa: PLC0415 - loads the compiler
 
-    further = None
-    if results:
-        with extra("aws"):
-            from tuppence.bootstrap.results_table import results_table  # noqa: PLC0415
-
-        further = results_table(results, str(store))
-    nights = store.nights(use, further)
+    nights = store.nights(use, _further(results, str(store)) if results else None)
     if not on:
         return NightAtAddress(*nights, PartThreads(threads))
     with extra("cluster"):
         from tuppence.adapters.dask_cluster import DaskCluster  # noqa: PLC0415
 
     return NightAtAddress(*nights, DaskCluster(on))
+
+
+def _further(results: str, store: str) -> "OpenResults":
+    """Return what opens the results beside those of a store at an address."""
+    if is_database(results):
+        with extra("database"):
+            from tuppence.bootstrap.results_database import results_database  # noqa: PLC0415
+
+        return results_database(results)
+    with extra("aws"):
+        from tuppence.bootstrap.results_table import results_table  # noqa: PLC0415
+
+    return results_table(results, store)

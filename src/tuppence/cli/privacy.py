@@ -56,7 +56,10 @@ Database = Annotated[
     str, typer.Option(help="In place of a store: the database of the services.", show_default=False)
 ]
 Results = Annotated[
-    str, typer.Option(help="With a database: a file, or dynamodb://table.", show_default=False)
+    str,
+    typer.Option(
+        help="With a database: a file, dynamodb://table, or postgresql://….", show_default=False
+    ),
 ]
 Rulesets = Annotated[
     str, typer.Option(help="With a database: a folder, or s3://bucket/prefix/.", show_default=False)

@@ -86,7 +86,8 @@ def register(app: typer.Typer) -> None:
         results: Annotated[
             str,
             typer.Option(
-                help="With a store at an address: a table, dynamodb://table, that gets what is new."
+                help="With a store at an address: what gets the results that are new, too: "
+                "dynamodb://table, or a database, postgresql://…."
             ),
         ] = "",
     ) -> None:

@@ -124,7 +124,7 @@ def register(program: typer.Typer) -> None:
             str, typer.Option(help="Published rulesets: a folder, or s3://bucket/prefix/.")
         ],
         results: Annotated[
-            str, typer.Option(help="Results: a file on this machine, or dynamodb://table.")
+            str, typer.Option(help="Results: a file here, dynamodb://table, or postgresql://….")
         ],
         callers: Callers,
         tls_ca: TlsCa = None,

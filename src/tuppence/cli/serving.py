@@ -20,7 +20,10 @@ FeedDatabase = Annotated[
     ),
 ]
 FeedResults = Annotated[
-    str, typer.Option("--results", help="With a database: results, a file or dynamodb://table.")
+    str,
+    typer.Option(
+        "--results", help="With a database: results: a file, dynamodb://table, or postgresql://…."
+    ),
 ]
 FeedRulesets = Annotated[
     str,
