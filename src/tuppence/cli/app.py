@@ -9,7 +9,6 @@ from typing import Annotated, Final, NamedTuple
 import typer
 from typer.exceptions import TyperException
 
-import tuppence
 from tuppence.cards import masked
 from tuppence.cli.screen import error_console
 from tuppence.errors import UserError
@@ -156,7 +155,9 @@ def _program() -> typer.Typer:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"tuppence {tuppence.__version__}")
+        from importlib.metadata import version  # noqa: PLC0415 - slow to load, for one option
+
+        typer.echo(f"tuppence {version('tuppence')}")
         raise typer.Exit
 
 
