@@ -73,7 +73,9 @@ def test_what_arrives_is_imported_loaded_and_moved(
     bucket.put("inbox/bank/june.csv", JUNE)
     bucket.put("inbox/nobody/june.csv", JUNE)
     bucket.put("inbox/bank/broken.csv", "x\n1\n")
-    bucket.put("inbox/stray.csv", JUNE)
+    for stray in ("stray.csv", "/stray.csv", "mapping.yaml"):
+        bucket.put(f"inbox/{stray}", JUNE)
+    bucket.put("inbox/folder/", "")
     printed = take_in(bucket, store, database, status=4)
     assert "\nstray.csv: refused" in f"\n{printed}"
     assert "bank/june.csv: 2 rows, 1 new, 0 changed, 1 rejected" in printed
@@ -82,8 +84,13 @@ def test_what_arrives_is_imported_loaded_and_moved(
         "imported/bank/june.csv",
         "imported/bank/june.csv.rejects.csv",
         "inbox/bank/mapping.yaml",
+        "inbox/folder/",
+        "refused//stray.csv",
+        "refused//stray.csv.reason.txt",
         "refused/bank/broken.csv",
         "refused/bank/broken.csv.reason.txt",
+        "refused/mapping.yaml",
+        "refused/mapping.yaml.reason.txt",
         "refused/nobody/june.csv",
         "refused/nobody/june.csv.reason.txt",
         "refused/stray.csv",
@@ -195,6 +202,10 @@ def test_an_inbox_has_the_files_that_wait_and_names_one_that_is_missing(
     _, reason = filter(re.compile("refused/long/").match, bucket.keys())
     assert bucket.get(reason) == "too long\n"
     assert Arrived("bank", "b.csv") in inbox.waiting()
+    bucket.put("inbox//nameless.csv", "in a folder without a name")
+    (nameless,) = (one for one in inbox.waiting() if not one.source)
+    inbox.refuse(nameless, "stray")
+    assert nameless not in inbox.waiting(), "or the files would be taken in for ever"
     bucket.client.delete_object(Bucket=bucket.name, Key="inbox/bank/b.csv")
     inbox.refuse(Arrived("bank", "b.csv"), "it is gone")
     assert not [key for key in bucket.keys() if "b.csv" in key]  # noqa: SIM118 - no dictionary

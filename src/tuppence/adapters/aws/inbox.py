@@ -66,9 +66,9 @@ class S3Inbox:
             )
             for page in pages:
                 for stored in page.get("Contents", ()):
-                    source, _, name = stored["Key"].removeprefix(INBOX).rpartition("/")
-                    if name and (name != MAPPING or not source):
-                        yield stored["LastModified"], Arrived(source, name), stored["ETag"]
+                    file = _file(stored["Key"])
+                    if file.name and (file.name != MAPPING or not file.source):
+                        yield stored["LastModified"], file, stored["ETag"]
 
     def fetch(self, file: Arrived, folder: Path) -> Path:
         """Copy a file into a folder, and return its path."""
@@ -140,3 +140,10 @@ class S3Inbox:
 
 def _key(prefix: str, file: Arrived) -> str:
     return "/".join((prefix.removesuffix("/"), *filter(None, file)))
+
+
+def _file(key: str) -> Arrived:
+    """Return the file of a key: with the slash of a folder without a name, if it is in one."""
+    path = key.removeprefix(INBOX)
+    source, _, name = path.rpartition("/")
+    return Arrived(source, name if source or not name else path)
