@@ -84,6 +84,7 @@ class Batcher(Generic[K, I, R]):
         self._scheduled = False
         self._clock = clock
         self._recent: deque[tuple[float, int]] = deque(maxlen=RECENT)  # seconds and weights
+        self._pace = 0.0  # seconds for each unit of weight in the last batches
 
     @property
     def waiting(self) -> int:
@@ -131,12 +132,8 @@ class Batcher(Generic[K, I, R]):
 
     def _expected_wait(self, caller: str) -> float:
         """Return the seconds until the items of a caller that wait now are likely to be handled."""
-        weight = sum(weight for _, weight in self._recent)
-        if not weight:
-            return 0.0
-        pace = sum(seconds for seconds, _ in self._recent) / weight
         turns = max(len(self._queues), 1)
-        return pace * self._queue_limit.of(caller) * turns / self._workers
+        return self._pace * self._queue_limit.of(caller) * turns / self._workers
 
     def _start_batches(self) -> None:
         self._scheduled = False
@@ -173,6 +170,8 @@ class Batcher(Generic[K, I, R]):
 
     def _on_done(self, caller: str, weight: int, start: float, _: asyncio.Task[None]) -> None:
         self._recent.append((self._clock() - start, weight))
+        seconds, weights = map(sum, zip(*self._recent, strict=True))
+        self._pace = seconds / weights if weights else 0.0
         self._running.remove(caller)
         self._start_batches()
 

@@ -25,6 +25,8 @@ from tuppence.services.problems import Problem
 ADMIT: Final = "tuppence.admit"
 """Key of a request's scope: a function that takes the name of an authenticated caller, and returns
 False if the service cannot keep another connection of that caller."""
+_RECEIVED: Final = "tuppence.received"
+"""Key of the state of a request that was received to its end, whether or not it was read."""
 LINGER_SECONDS: Final = 2.0
 """Time to receive the rest of a request that has already been refused."""
 LINGER_BYTES: Final = 1_000_000
@@ -273,6 +275,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End a request; from here the application limits the time until its answer begins."""
+        self.cycle.scope["state"][_RECEIVED] = True
         if not self.cycle.response_complete:
             self._deadline = math.inf
         super().on_message_complete()
@@ -319,7 +322,8 @@ class Connection(HttpToolsProtocol):
 
         async def tracked_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                if not body_complete and not await receive_rest():
+                received = body_complete or _RECEIVED in scope["state"]
+                if not received and not await receive_rest():
                     close = (b"connection", b"close")
                     message = {**message, "headers": [*message["headers"], close]}
                 self._answer_deadline = self.loop.time() + self._limits.answer_seconds

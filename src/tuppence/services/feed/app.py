@@ -1,6 +1,7 @@
 """The feed as an HTTP service."""
 
 import asyncio
+import functools
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -42,7 +44,7 @@ from tuppence.services.feed.messages import (
     WithdrawalsAnswer,
 )
 from tuppence.services.feed.openapi import openapi_document
-from tuppence.services.feed.together import Asked, KeptAnswers, answer_together
+from tuppence.services.feed.together import Asked, KeptAnswers, Page, answer_together
 from tuppence.services.feed.tokens import FeedAccess, Keys, customer_in, operator_in, read_receipt
 from tuppence.services.feed.unsubscriptions import unsubscriptions
 from tuppence.services.metrics import Metrics
@@ -174,13 +176,8 @@ class _FeedService:
 
     async def feed(self, request: Request) -> Response:
         """Return a page of the customer's feed."""
-        query = request.query_params
-        customer = customer_in(request)
-        limit = parse_count("limit", query.get("limit", "20"), MAX_LIMIT)
-        after = read_cursor(query.get("cursor"))
-        channel = parse_channel(query.get("channel"))
-        known = request.headers.get("if-none-match", "")
-        asked = Asked(customer, query.get("locale"), after, limit, channel, known)
+        customer, page = customer_in(request), _page(request.scope["query_string"])
+        asked = Asked(customer, page, request.headers.get("if-none-match", ""))
         try:
             return await self._batcher.answer("feeds", None, asked, 1, ANSWER_SECONDS)
         except TimeoutError:
@@ -332,6 +329,14 @@ class _FeedService:
 
     def _today(self) -> Date:
         return Date(self._deps.clock() // DAY)
+
+
+@functools.lru_cache(maxsize=1_000)  # an app asks for few pages; errors are not kept
+def _page(query_string: bytes) -> Page:
+    query = QueryParams(query_string)
+    limit = parse_count("limit", query.get("limit", "20"), MAX_LIMIT)
+    after = read_cursor(query.get("cursor"))
+    return Page(query.get("locale"), after, limit, parse_channel(query.get("channel")))
 
 
 def _happened(one: EventIn) -> Happened:

@@ -26,23 +26,33 @@ KEPT_MILLISECONDS: Final = 10 * 60_000
 """Time for which an answer is kept: about as long as somebody uses an app."""
 
 
+class Page(NamedTuple):
+    """A page of a feed, as a query names it.
+
+    Attributes:
+        locale: Locale of money and dates; that of the customer if None.
+        after: The place of the last item of the page before; None for the first page.
+        limit: Maximum number of items.
+        channel: Place where the feed is shown, as the app calls it.
+    """
+
+    locale: str | None
+    after: Key | None
+    limit: int
+    channel: str | None
+
+
 class Asked(NamedTuple):
     """A request for a feed.
 
     Attributes:
         customer: The customer.
-        locale: Locale of money and dates; that of the customer if None.
-        after: The place of the last item of the page before; None for the first page.
-        limit: Maximum number of items.
-        channel: Place where the feed is shown, as the app calls it.
+        page: The page.
         known: The tags of what the app has, as the header If-None-Match names them.
     """
 
     customer: str
-    locale: str | None
-    after: Key | None
-    limit: int
-    channel: str | None
+    page: Page
     known: str
 
 
@@ -109,7 +119,7 @@ def answer_together(
         if isinstance(input_, UserError):
             found.append(input_)
             continue
-        request = FeedRequest(*input_, policy, now, one.locale, model, one.channel)
+        request = FeedRequest(*input_, policy, now, one.page.locale, model, one.page.channel)
         tag = _tag(one, request, keys)
         if one.known and matches(one.known, tag):
             found.append(Response(status_code=304, headers=_headers(tag)))
@@ -124,7 +134,7 @@ def answer_together(
         feed = next(feeds)
         if isinstance(feed, UserError):
             return feed
-        body = json_bytes(feed_answer(feed, keys, one.asked.after, one.asked.limit))
+        body = json_bytes(feed_answer(feed, keys, one.asked.page.after, one.asked.page.limit))
         kept.put(one.asked.customer, one.tag, now, body)
         return _response(one.tag, body)
 
@@ -133,7 +143,7 @@ def answer_together(
 
 def _tag(asked: Asked, request: FeedRequest, keys: Keys) -> str:
     """Return a digest of all that an answer follows from."""
-    page = msgspec.json.encode([_VERSION, keys.signing[0], asked.after, asked.limit])
+    page = msgspec.json.encode([_VERSION, keys.signing[0], asked.page.after, asked.page.limit])
     return f'"{hashlib.sha256(feed_version(request) + page).hexdigest()[:32]}"'
 
 
