@@ -27,6 +27,17 @@ def postgres() -> Iterator[tuple[Server, str]]:
         pytest.skip(str(error))
 
 
+@pytest.fixture
+def durable_server() -> Iterator[tuple[Server, str]]:
+    """Yield a server of a database that may be killed, and the owner's address of the database."""
+    try:
+        with postgresql() as (server, url):
+            migrate_database(url)
+            yield server, url
+    except MissingError as error:
+        pytest.skip(str(error))
+
+
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return the folders of templates by their names; one process writes them for all others."""

@@ -5,17 +5,17 @@ import functools
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import httpx2
 import pytest
-from local.servers import PATIENCE, MissingError, Server, postgresql
+from local.servers import PATIENCE, Server
 from tests.feed_process import batch, crash, feed_process
 from tests.serving import head, post
 
-from tuppence.bootstrap.database import fact_database, migrate_database
+from tuppence.bootstrap.database import fact_database
 from tuppence.errors import RETRYABLE
 from tuppence.services.feed.tokens import customer_token, read_keys
 
@@ -145,22 +145,13 @@ async def _answer(
     return int(lines[0].split(" ")[1]), body
 
 
-@pytest.fixture
-def database() -> Iterator[tuple[Server, str]]:
-    """Yield a server of a database that may be killed, and the owner's address of the database."""
-    try:
-        with postgresql() as (server, url):
-            migrate_database(url)
-            yield server, url
-    except MissingError as error:
-        pytest.skip(str(error))
-
-
 @pytest.mark.long
 def test_a_thousand_requests_a_second_lose_and_double_nothing_when_servers_are_killed(
-    database: tuple[Server, str], tmp_path: Path, record_property: Callable[[str, object], None]
+    durable_server: tuple[Server, str],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    postgres, url = database
+    postgres, url = durable_server
     service = feed_process(url, tmp_path, *PEOPLE)
     keys, now = read_keys(str(tmp_path / "feed.keys")), time.time_ns() // 1_000_000
     tokens = {name: customer_token(keys, name, now, 3_600) for name in PEOPLE}

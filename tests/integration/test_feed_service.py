@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import httpx2
 import pytest
-from local.servers import PATIENCE, MissingError, Server, free_port, postgresql
+from local.servers import PATIENCE, Server, free_port
 from tests.building import copy_rules
 from tests.commands import command
 from tests.documents import MODES, check_operations
@@ -19,7 +19,7 @@ from tests.feeds import KEYS, desk
 from tests.serving import served
 
 from tuppence.adapters.embedded.feed_file import FeedRecords
-from tuppence.bootstrap.database import fact_database, migrate_database
+from tuppence.bootstrap.database import fact_database
 from tuppence.errors import RETRYABLE
 from tuppence.services.feed.tokens import customer_token
 
@@ -162,22 +162,11 @@ def test_a_killed_service_has_kept_what_it_has_acknowledged_and_counts_nothing_t
     check(devices, lambda: FeedRecords(store).export(PERSON)["events"])
 
 
-@pytest.fixture
-def database() -> Iterator[tuple[Server, str]]:
-    """Yield a server of a database that may be killed, and the owner's address of the database."""
-    try:
-        with postgresql() as (server, url):
-            migrate_database(url)
-            yield server, url
-    except MissingError as error:
-        pytest.skip(str(error))
-
-
 def test_neither_the_service_nor_the_database_loses_or_doubles_an_event_when_it_is_killed(
-    database: tuple[Server, str], tmp_path: Path
+    durable_server: tuple[Server, str], tmp_path: Path
 ) -> None:
     """The service, the database and then both are killed while devices send each batch twice."""
-    postgres, url = database
+    postgres, url = durable_server
     service = feed_process(url, tmp_path, "ann")
     keys, port = tmp_path / "feed.keys", service.port
     token = command("serve", "customer-token", "ann", "--keys", keys, "--minutes", 60).strip()

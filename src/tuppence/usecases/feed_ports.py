@@ -80,7 +80,8 @@ class ViewedItem(msgspec.Struct, frozen=True, omit_defaults=True):
         sensitive: Whether nothing may be learned from it.
         features: Its features for the model, see `relevance.features`.
         points: Points from the model; None in rule order, or if it could not be shown.
-        chance: Chance with which it was shown.
+        chance: Chance with which it was shown: without a draw it is 1 for what was shown and 0 for
+            the rest. None in views that were logged before these two were.
         looks: Expected number of looks at it.
     """
 

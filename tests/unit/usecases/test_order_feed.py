@@ -112,6 +112,7 @@ def test_without_a_model_a_feed_is_in_rule_order_and_logs_what_can_be_learned_fr
     assert found.view.order is None
     assert all(one.features and one.points is None for one in found.view.candidates)
     assert {one.kind for one in found.view.candidates} == {"saving", "tip", "insight"}
+    assert [one.chance for one in found.view.candidates] == [1, 1, 0, 0]
 
 
 def test_feeds_that_are_built_together_are_those_that_are_built_alone() -> None:
@@ -173,6 +174,14 @@ def test_a_twentieth_stays_in_rule_order_and_so_does_who_chooses_it() -> None:
     for one in (feed(held[0]), feed(other, kept=chosen)):
         assert [item.candidate.rule.id for item in one.items] == ["rule_1", "rule_2"]
         assert all(candidate.points is None for candidate in one.view.candidates)
+        assert [candidate.chance for candidate in one.view.candidates] == [1, 1, 0, 0]
+
+
+def test_what_has_no_part_in_a_draw_has_no_chance() -> None:
+    withdrawn = Kept({}, Preferences(), frozenset({"rule_4"}))
+    chances = {one.item.rule_id: one.chance for one in feed(kept=withdrawn).view.candidates}
+    assert chances["rule_4"] == 0
+    assert all(chance for rule_id, chance in chances.items() if rule_id != "rule_4")
 
 
 def test_chances_of_a_view_add_up_to_its_places_and_points_to_their_parts() -> None:
