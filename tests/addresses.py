@@ -56,10 +56,11 @@ def run_there(
     as_of: str = AS_OF,
     on: str = "",
     advance: Callable[[Tally], None] = lambda _: None,
+    results: str = "",
 ) -> RunOutcome:
     """Run rules over a store at an address, in two threads or on a cluster."""
     shared.rulesets.put(ruleset)
-    night = night_at_address(shared, use_as_of(as_of), on, 2)
+    night = night_at_address(shared, use_as_of(as_of), on, 2, results)
     return run_by_parts(night, ruleset, Date(day(as_of)), advance)
 
 

@@ -34,5 +34,8 @@ def _describe(command: object, name: str, context: typer.Context) -> Iterator[st
         if not parameter.required and default and parameter.name != "processes":
             written = ", ".join(default) if isinstance(default, list) else default
             extra = f"default {written}"
-        yield f"| {names} | {extra} | {getattr(parameter, 'help', '') or ''} |"
+        meaning = getattr(parameter, "help", None)
+        if not meaning:
+            raise ValueError(f"{name}: {names} has no help")
+        yield f"| {names} | {extra} | {meaning} |"
     yield f"\n{getattr(command, 'epilog', '') or ''}\n"

@@ -12,6 +12,9 @@ from tuppence.rules.files import CATALOGUE
 
 SOURCE: Final = CATALOGUE.parent
 
+_ERRORS: Final = frozenset({"UserError", "TransientError"})
+"""The classes of errors that have a code."""
+
 
 def diagnostics_page() -> Iterator[str]:
     """Yield every code with its meaning."""
@@ -68,7 +71,7 @@ def _codes_of(path: Path) -> Iterable[Code]:
     tree = ast.parse(path.read_text("utf-8"))
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "UserError"):
+        if not (isinstance(node, ast.Call) and ast.unparse(node.func) in _ERRORS):
             continue
         inside = [f for f in functions if f.lineno <= node.lineno <= (f.end_lineno or 0)]
         around = max(inside, key=lambda f: f.lineno, default=tree)

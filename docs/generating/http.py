@@ -146,7 +146,8 @@ def keys(part: dict[str, Any]) -> Iterator[str]:
     yield "| key | | type | meaning |\n|---|---|---|---|"
     for name, value in part["properties"].items():
         needed = "required" if name in part.get("required", ()) else ""
-        yield f"| `{name}` | {needed} | {type_of(value)} | {meanings.get(name, '')} |"
+        meaning = meanings.get(name) or value["description"]  # each has one
+        yield f"| `{name}` | {needed} | {type_of(value)} | {meaning} |"
 
 
 def type_of(value: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from infra.stacks.data import Data
 from infra.stacks.environment import EnvironmentStack
 from infra.stacks.network import Network
 from tuppence.capacity.environments import PART_MEMORY, PART_SECONDS, Environment
+from tuppence.errors import TransientError
 
 STORE: Final = "store"
 """Folder of the store in its bucket."""
@@ -42,13 +43,25 @@ RETRY: Final = [
 """Retries of a call that AWS did not take or could not deliver; what a function says is final:
 https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html"""
 
+LATER: Final = {
+    "ErrorEquals": [TransientError.__name__],  # a function's error is named by its class
+    "IntervalSeconds": 5,
+    "MaxAttempts": 3,
+    "BackoffRate": 2,
+    "MaxDelaySeconds": 20,
+    "JitterStrategy": "FULL",
+}
+"""Retries of a part that a store or a table of results could not serve for a while, although the
+function has sent its requests again and again."""
+
 
 def definition(concurrency: int) -> dict[str, Any]:
     """Return the state machine, with `${…}` in place of what only its stack knows.
 
-    Whatever happens to a part, the others are done: its child workflow ends well in any case, and
-    the last state says which parts are missing. The output of a child is as short as can be, since
-    that of the map, a list of them, has at most 256 KiB:
+    Whatever happens to a part, the others are done, also if its child workflow fails because tries
+    took longer than the five minutes that it has; the last state says which parts are missing. The
+    output of a child is as short as can be, since that of the map, a list of them, has at most
+    256 KiB:
     https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
 
     Args:
@@ -58,7 +71,7 @@ def definition(concurrency: int) -> dict[str, Any]:
         "Type": "Task",
         "Resource": INVOKE,
         "Parameters": {"FunctionName": "${PartFunction}", "Payload.$": "$"},
-        "Retry": RETRY,
+        "Retry": [*RETRY, LATER],
         "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Ended"}],
         "Next": "Ended",
     }
@@ -66,7 +79,7 @@ def definition(concurrency: int) -> dict[str, Any]:
         "Type": "Map",
         "Label": "Parts",
         "MaxConcurrency": concurrency,
-        "ToleratedFailurePercentage": 0,
+        "ToleratedFailurePercentage": 100,
         "ItemReader": {
             "Resource": "arn:aws:states:::s3:getObject",
             "ReaderConfig": {"InputType": "JSON"},

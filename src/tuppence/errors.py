@@ -5,7 +5,7 @@ often a hint. Any other exception that is not caught is a bug and is shown as a 
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Self
 
 RETRYABLE: Final = frozenset({429, 502, 503, 504})
 """HTTP statuses after which the same request may be sent again."""
@@ -41,6 +41,10 @@ class UserError(TuppenceError):
         self.details = tuple(details)
         self.exit_status = exit_status
 
-    def __reduce__(self) -> tuple[type["UserError"], tuple[object, ...]]:
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
         """Support pickling, so that other processes can return the error."""
-        return UserError, (self.code, self.message, self.hint, self.details, self.exit_status)
+        return type(self), (self.code, self.message, self.hint, self.details, self.exit_status)
+
+
+class TransientError(UserError):
+    """Raised for a problem that may be gone when the same is tried again a little later."""

@@ -13,6 +13,7 @@ from tuppence.adapters.aws.results import DynamoResults
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
+from tuppence.adapters.postgres.results import PostgresResults
 from tuppence.engine.columnar import Engine
 from tuppence.errors import UserError
 from tuppence.facts.batch import FactBatch
@@ -74,22 +75,27 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     return RulesetCache(directory, Schema).engine(ruleset.digest, AS_OF)
 
 
-@pytest.fixture(params=["sqlite", "dynamodb"])
+@pytest.fixture(params=["sqlite", "dynamodb", "postgresql"])
 def results(
     request: pytest.FixtureRequest, tmp_path: Path, engine: Engine
 ) -> Iterator[Callable[[], ResultStore]]:
     """Yield a function that opens the results, as engines and the eraser each do for themselves."""
-    opened: list[Database | DynamoResults] = []
+    opened: list[Database | DynamoResults | PostgresResults] = []
+    where = ""
     if request.param == "dynamodb":
         request.getfixturevalue("aws")
-        table = new_table("customer_id", "rule_id")
+        where = new_table("customer_id", "rule_id")
+    elif request.param == "postgresql":
+        where = request.getfixturevalue("database")
 
     def open_results() -> ResultStore:
-        found: Database | DynamoResults
+        found: Database | DynamoResults | PostgresResults
         if request.param == "sqlite":
             found = Database(tmp_path / "results.sqlite")
+        elif request.param == "postgresql":
+            found = PostgresResults(where)
         else:
-            found = DynamoResults(client("dynamodb"), table, lambda _: engine.plan.layout)
+            found = DynamoResults(client("dynamodb"), where, lambda _: engine.plan.layout)
         opened.append(found)
         return found
 

@@ -55,7 +55,7 @@ TOLD = Told(20_000, Decimal("12.5"), {"x": "12.5", "name": '"Café"'})
 
 
 def seen(item: ItemId, place: int) -> ViewedItem:
-    return ViewedItem(item, 2, Decimal(50), Outcome.SHOWN, "bank", place, TOLD, chance=1.0)
+    return ViewedItem(item, 2, Decimal(50), Outcome.SHOWN, "bank", place, TOLD)
 
 
 VIEW = View(20_000, "ruleset", "standard:1", 5, (seen(ITEM, 0), seen(OTHER, 1)))

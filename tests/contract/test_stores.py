@@ -14,6 +14,7 @@ from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.ledger import DynamoLedger
 from tuppence.adapters.aws.results import DynamoResults
 from tuppence.adapters.embedded.database import Database
+from tuppence.adapters.postgres.results import PostgresResults
 from tuppence.errors import UserError
 from tuppence.feel import Date, evaluate
 from tuppence.results.packed import Layout, pack
@@ -36,15 +37,19 @@ def database(tmp_path: Path) -> Iterator[Database]:
         yield database
 
 
-@pytest.fixture(params=["sqlite", "dynamodb"])
+@pytest.fixture(params=["sqlite", "dynamodb", "postgresql"])
 def kept(request: pytest.FixtureRequest) -> Iterator[ResultStore]:
     if request.param == "sqlite":
         yield request.getfixturevalue("database")
         return
-    request.getfixturevalue("aws")
-    store = DynamoResults(
-        client("dynamodb"), new_table("customer_id", "rule_id"), LAYOUTS.__getitem__
-    )
+    store: DynamoResults | PostgresResults
+    if request.param == "postgresql":
+        new_database = request.getfixturevalue("new_database")
+        store = PostgresResults(new_database(request.getfixturevalue("migrated")))
+    else:
+        request.getfixturevalue("aws")
+        table = new_table("customer_id", "rule_id")
+        store = DynamoResults(client("dynamodb"), table, LAYOUTS.__getitem__)
     yield store
     store.close()
 

@@ -28,7 +28,7 @@ def postgres() -> Iterator[tuple[Server, str]]:
 
 
 @pytest.fixture
-def durable_server() -> Iterator[tuple[Server, str]]:
+def killable() -> Iterator[tuple[Server, str]]:
     """Yield a server of a database that may be killed, and the owner's address of the database."""
     try:
         with postgresql() as (server, url):

@@ -20,16 +20,17 @@ from tests.commands import command
 from tests.waiting import wait_until
 
 from tuppence.adapters.aws.clients import client
+from tuppence.adapters.dask_cluster import DaskCluster
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.objects.address_place import AddressPlace
 from tuppence.adapters.objects.objects import Objects
 from tuppence.adapters.objects.store_address import StoreAddress
 from tuppence.bootstrap.address import night_at_address, store_at
 from tuppence.bootstrap.store import StoreFolder
-from tuppence.errors import UserError
+from tuppence.errors import TransientError, UserError
 from tuppence.facts.schema import Schema
 from tuppence.rules.ruleset import Ruleset
-from tuppence.usecases.ledger import Tally
+from tuppence.usecases.ledger import Tally, WorkItem
 
 BUCKET = "partitions"
 RULES = ("bank_fees", "eating_out_up", "pay_arrived")
@@ -109,6 +110,20 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
         place.cluster.workers[1].begin()
     assert (outcome.tally.customers, len(done)) == (60, 6)
     assert packed(store) == packed(place.here)
+
+
+def test_a_cluster_does_a_part_again_whose_store_is_busy(place: Place, tmp_path: Path) -> None:
+    def do(part: WorkItem) -> Tally:
+        tries = len(list(tmp_path.iterdir()))
+        (tmp_path / str(tries)).touch()
+        if tries < 2:
+            raise TransientError("results.unavailable", "the table is throttled")
+        return Tally(customers=part.stop)
+
+    part = WorkItem("p00000", 0, 10)
+    outcomes = list(DaskCluster(place.cluster.address).each(do, [part]))
+    assert outcomes == [(part, Tally(customers=10))]
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_many_writers_add_to_an_object_store_without_a_lock(place: Place) -> None:

@@ -147,11 +147,9 @@ async def _answer(
 
 @pytest.mark.long
 def test_a_thousand_requests_a_second_lose_and_double_nothing_when_servers_are_killed(
-    durable_server: tuple[Server, str],
-    tmp_path: Path,
-    record_property: Callable[[str, object], None],
+    killable: tuple[Server, str], tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    postgres, url = durable_server
+    postgres, url = killable
     service = feed_process(url, tmp_path, *PEOPLE)
     keys, now = read_keys(str(tmp_path / "feed.keys")), time.time_ns() // 1_000_000
     tokens = {name: customer_token(keys, name, now, 3_600) for name in PEOPLE}

@@ -163,10 +163,10 @@ def test_a_killed_service_has_kept_what_it_has_acknowledged_and_counts_nothing_t
 
 
 def test_neither_the_service_nor_the_database_loses_or_doubles_an_event_when_it_is_killed(
-    durable_server: tuple[Server, str], tmp_path: Path
+    killable: tuple[Server, str], tmp_path: Path
 ) -> None:
     """The service, the database and then both are killed while devices send each batch twice."""
-    postgres, url = durable_server
+    postgres, url = killable
     service = feed_process(url, tmp_path, "ann")
     keys, port = tmp_path / "feed.keys", service.port
     token = command("serve", "customer-token", "ann", "--keys", keys, "--minutes", 60).strip()

@@ -215,6 +215,7 @@ FACTS = (
     *("attributes", "customers", "connections", "consents", "accounts", "transactions"),
     "personal_reads",  # which go when a customer is forgotten
     "loaded_parts",
+    *("results", "result_layouts"),
 )
 FEEDS = ("feed_states", "feed_preferences", "feed_deliveries")
 """Relations in which the feed service changes rows."""

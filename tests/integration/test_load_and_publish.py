@@ -26,12 +26,15 @@ from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.adapters.postgres import facts
 from tuppence.adapters.postgres.connection import connect_columns
 from tuppence.adapters.postgres.definitions import Definitions
+from tuppence.bootstrap.database import fact_database
+from tuppence.bootstrap.store import StoreFolder
 from tuppence.cli.app import build
 from tuppence.errors import UserError
 from tuppence.facts.rows import Rows
 from tuppence.facts.schema import Schema
 from tuppence.rules.definition import Definition
 from tuppence.structured import read_yaml
+from tuppence.usecases.copy_facts import load_changes
 
 Ask = Callable[..., list[tuple[object, ...]]]
 DAY: Final = "2026-06-30"
@@ -129,6 +132,32 @@ def test_concurrent_loads_wait_for_each_other(database: str, rows_of: Ask) -> No
     assert rows_of(COUNTS) == [(3, 3, 9, 3, 2)]
     query = "SELECT amount FROM tuppence.transactions WHERE customer_id = 'c1' AND id = '0'"
     assert rows_of(query) == [(-101,)]
+
+
+def test_a_load_that_waited_reads_its_store_afterwards(
+    database: str, rows_of: Ask, tmp_path: Path
+) -> None:
+    """Otherwise it would bring back what the load before it has replaced."""
+    store = StoreFolder(tmp_path / "store")
+    row = {"booking date": day("2026-06-01"), "amount": -1}
+
+    def fill(amount: int) -> None:
+        with store.make(Schema(), "import", print) as kept:
+            kept.append(bank([{**row, "id": "0", "amount": amount}], "ann"))
+
+    def load() -> None:
+        with fact_database(database) as into:
+            load_changes(store, into, AGREED)
+
+    fill(-1)
+    with ThreadPoolExecutor(1) as pool:
+        with fact_database(database) as other, other.turn():
+            waits = pool.submit(load)
+            wait_until(lambda: waits.done() or waiting_for_a_lock(rows_of))
+            assert not waits.done()
+            fill(-2)
+        waits.result()
+    assert rows_of("SELECT amount FROM tuppence.transactions") == [(-2,)]
 
 
 def test_an_erasure_beside_a_load_waits_and_then_erases_all(database: str, rows_of: Ask) -> None:

@@ -108,13 +108,13 @@ def test_the_log_of_some_nights_is_read_by_night(database: str) -> None:
 
 def test_migrations_run_forward_and_back(empty_database: Callable[[], str]) -> None:
     url = empty_database()
-    assert migrate_database(url) == ("base", "0012")
-    assert migrate_database(url) == ("0012", "0012")
-    assert migrate_database(url, "0001") == ("0012", "0001")
+    assert migrate_database(url) == ("base", "0013")
+    assert migrate_database(url) == ("0013", "0013")
+    assert migrate_database(url, "0001") == ("0013", "0001")
     assert migrate_database(url, "base") == ("0001", "base")
-    assert migrate_database(url) == ("base", "0012")
-    with pytest.raises(UserError, match="no version 0013"):
-        migrate_database(url, "0013")
+    assert migrate_database(url) == ("base", "0013")
+    with pytest.raises(UserError, match="no version 0014"):
+        migrate_database(url, "0014")
 
 
 def test_a_database_without_tables_is_reported(
@@ -163,7 +163,7 @@ def test_every_supported_version_of_postgresql_works(binaries: Path) -> None:
         assert found.transactions.height == 9
         assert page(connection, "", use(SUMMER), 9) == ["c0", "c1", "c2"]
         connection.close()
-        assert migrate_database(url, "base") == ("0012", "base")
+        assert migrate_database(url, "base") == ("0013", "base")
 
 
 def test_loading_again_changes_nothing_and_a_changed_row_is_replaced(
@@ -251,8 +251,8 @@ def test_consents_of_a_store_go_with_its_facts_and_back(
         ("loaded c2/2026-01-01", AGREED.expires.day)
     ]
     assert back.limited(use(SUMMER)) == {"c0": {"transactions"}, "c1": NOTHING}
-    assert migrate_database(database, "0002") == ("0012", "0002")
-    assert migrate_database(database) == ("0002", "0012")
+    assert migrate_database(database, "0002") == ("0013", "0002")
+    assert migrate_database(database) == ("0002", "0013")
     connection = connect_columns(database)
     assert consents(connection, ["c0"])[0].expires is None
     connection.close()

@@ -2,20 +2,25 @@
 
 import re
 import uuid
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from local.servers import AWS_REGION
-from tests.building import day
+from tests.building import bank, day
 from tests.commands import command
 
 from tuppence.adapters.aws.clients import client
 from tuppence.adapters.aws.inbox import S3Inbox
+from tuppence.adapters.embedded.fact_store import FactStore
+from tuppence.adapters.embedded.manifest import Segment
+from tuppence.adapters.embedded.place import FolderPlace
 from tuppence.adapters.postgres.pool import Pool
 from tuppence.errors import UserError
+from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
 from tuppence.usecases.take_in_files import Arrived
 
@@ -68,7 +73,9 @@ def test_what_arrives_is_imported_loaded_and_moved(
     bucket.put("inbox/bank/june.csv", JUNE)
     bucket.put("inbox/nobody/june.csv", JUNE)
     bucket.put("inbox/bank/broken.csv", "x\n1\n")
+    bucket.put("inbox/stray.csv", JUNE)
     printed = take_in(bucket, store, database, status=4)
+    assert "\nstray.csv: refused" in f"\n{printed}"
     assert "bank/june.csv: 2 rows, 1 new, 0 changed, 1 rejected" in printed
     assert "Bean Yard" not in printed
     assert bucket.keys() == [
@@ -79,7 +86,10 @@ def test_what_arrives_is_imported_loaded_and_moved(
         "refused/bank/broken.csv.reason.txt",
         "refused/nobody/june.csv",
         "refused/nobody/june.csv.reason.txt",
+        "refused/stray.csv",
+        "refused/stray.csv.reason.txt",
     ]
+    assert "the file is in no folder" in bucket.get("refused/stray.csv.reason.txt")
     assert "amount is not a number: soon" in bucket.get("imported/bank/june.csv.rejects.csv")
     assert "there is no column" in bucket.get("refused/bank/broken.csv.reason.txt")
     assert "no such file" in bucket.get("refused/nobody/june.csv.reason.txt")
@@ -115,6 +125,33 @@ def test_only_what_the_database_lacks_is_loaded_again(
     assert len(rows_of("SELECT id FROM tuppence.transactions")) == 3, "a load does not skip any"
 
 
+def test_files_of_some_customers_read_the_others_once(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = FactStore.create(tmp_path / "store", Schema())
+    for name in ("amy", "ann", "bob", "cat"):
+        facts.append(bank([{"booking date": day("2026-05-01"), "amount": -1}], name), 1)
+    before = facts.segment_names()
+    read = Counter[tuple[FolderPlace, str, str]]()
+    real = FolderPlace.read_files
+
+    def counting(place: FolderPlace, segment: Segment, names: Collection[str]) -> dict[str, bytes]:
+        read.update((place, segment.name, name) for name in names)
+        return real(place, segment, names)
+
+    monkeypatch.setattr(FolderPlace, "read_files", counting)
+    bucket = Bucket()
+    bucket.put("inbox/bank/mapping.yaml", MAPPING)
+    for number in range(3):
+        bucket.put(f"inbox/bank/{number}.csv", JULY.replace("3,", f"{number + 3},"))
+    take_in(bucket, tmp_path / "store", database)
+    of_others = {name for name in before if not name.startswith("p00001")}
+    tables = {"customers.parquet", "accounts.parquet"}
+    counts = {key: count for key, count in read.items() if key[1] in of_others and key[2] in tables}
+    assert {segment for _, segment, _ in counts} == of_others
+    assert {*counts.values()} == {1}, "by the imports, and by the load afterwards"
+
+
 def test_a_file_that_is_too_large_is_not_fetched(tmp_path: Path) -> None:
     bucket = Bucket()
     bucket.put("inbox/bank/a.csv", "x" * 101)
@@ -139,13 +176,12 @@ def test_without_a_consent_new_customers_are_loaded_and_not_evaluated(
     pool.close()
 
 
-def test_an_inbox_has_the_files_of_its_sources_and_names_one_that_is_missing(
+def test_an_inbox_has_the_files_that_wait_and_names_one_that_is_missing(
     tmp_path: Path,
 ) -> None:
     bucket = Bucket()
     for name in ("b.csv", "a.csv"):
         bucket.put(f"inbox/bank/{name}", name)
-    bucket.put("inbox/stray.csv", "not of any source")
     inbox = S3Inbox(bucket.client, bucket.name, max_bytes=100)
     assert {one.name for one in inbox.waiting()} == {"a.csv", "b.csv"}
     assert inbox.fetch(Arrived("bank", "a.csv"), tmp_path).read_text() == "a.csv"

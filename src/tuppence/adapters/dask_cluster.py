@@ -10,13 +10,14 @@ from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 from distributed.security import Security
 
+from tuppence.adapters.patience import PatientPart
 from tuppence.errors import UserError
 from tuppence.usecases.ledger import Tally, WorkItem
 from tuppence.usecases.part_night import DoPart, PartProblem
 
 _SCHEMES: Final = {"dask": "tcp", "dask+tls": "tls"}
-_TRIES_AGAIN: Final = 3
-"""Number of times that the cluster does a part again that ended with an error."""
+_TRIES_AGAIN: Final = 1
+"""Number of times that the cluster does a part again whose worker has tried it in vain."""
 _CONNECT_SECONDS: Final = 20
 _WORKERS_SECONDS: Final = 60
 """Seconds to wait for the first worker."""
@@ -50,7 +51,7 @@ class DaskCluster:
             UserError: No scheduler or no worker answers.
         """
         with contextlib.closing(self._connect()) as client:
-            futures = client.map(do, parts, pure=False, retries=_TRIES_AGAIN)
+            futures = client.map(PatientPart(do), parts, pure=False, retries=_TRIES_AGAIN)
             part_of = {future.key: part for future, part in zip(futures, parts, strict=True)}
             try:
                 for future in as_completed(futures, loop=client.loop):

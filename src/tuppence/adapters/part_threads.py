@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
+from tuppence.adapters.patience import PatientPart
 from tuppence.errors import UserError
 from tuppence.usecases.ledger import Tally, WorkItem
 from tuppence.usecases.part_night import DoPart, PartProblem
@@ -24,7 +25,7 @@ class PartThreads:
         """Yield each part with its outcome, in the order in which they are done."""
         pool = ThreadPoolExecutor(self._threads)
         try:
-            futures = {pool.submit(do, part): part for part in parts}
+            futures = {pool.submit(PatientPart(do), part): part for part in parts}
             for future in as_completed(futures):
                 try:
                     outcome = future.result()

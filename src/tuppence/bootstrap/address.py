@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuppence.bootstrap.database import is_database
 from tuppence.bootstrap.extras import extra
 from tuppence.bootstrap.service_stores import tokens_of_services
 from tuppence.bootstrap.store import StoreFolder, open_store
@@ -10,6 +11,7 @@ from tuppence.facts.consent import Use
 
 if TYPE_CHECKING:
     from tuppence.adapters.objects.erasing import ErasableAddress, PersonalAddress
+    from tuppence.adapters.objects.nights import OpenResults
     from tuppence.adapters.objects.store_address import (
         StoreAddress as StoreAddress,  # noqa: PLC0414 - commands name the type
     )
@@ -34,10 +36,17 @@ def open_any_store(store: str) -> "StoreFolder | StoreAddress":
     return store_at(store) if is_address(store) else open_store(Path(store))
 
 
-def erasable_address(address: str, customer: str) -> "ErasableAddress":
-    """Return the access to a customer's data at an address, to erase it."""
+def erasable_address(address: str, customer: str, *, abandon: bool) -> "ErasableAddress":
+    """Return the access to a customer's data at an address, to erase it.
+
+    Args:
+        address: The address of the store.
+        customer: The customer.
+        abandon: Whether to give up a run that is not finished.
+    """
     with extra("cluster"):
         from tuppence.adapters.objects.erasing import ErasableAddress  # noqa: PLC0415
+        from tuppence.adapters.objects.nights import abandon_night  # noqa: PLC0415
         from tuppence.adapters.objects.objects import Objects  # noqa: PLC0415
         from tuppence.adapters.objects.store_address import StoreAddress  # noqa: PLC0415
 
@@ -48,7 +57,10 @@ def erasable_address(address: str, customer: str) -> "ErasableAddress":
             from tuppence.adapters.aws.clients import client  # noqa: PLC0415
 
         versions = BucketVersions(client("s3", seconds=60.0), address)
-    return ErasableAddress(store, Objects(address), versions)
+    objects = Objects(address)
+    if abandon:
+        abandon_night(objects)
+    return ErasableAddress(store, objects, versions)
 
 
 def personal_address(address: str, customer: str) -> "PersonalAddress":
@@ -70,21 +82,29 @@ def night_at_address(
         use: The intended use of the facts.
         on: The address of a cluster that does the work; empty for threads here.
         threads: Number of these threads.
-        results: The table to which each part writes what is new, too, such as dynamodb://table.
+        results: The results to which each part writes what is new, too: in a table, such as
+            dynamodb://table, or in a database, such as postgresql://host; empty for none.
     """
     from tuppence.adapters.part_threads import PartThreads  # noqa: PLC0415 - for one command
     from tuppence.usecases.part_night import NightAtAddress  # noqa: PLC0415 - loads the compiler
 
-    further = None
-    if results:
-        with extra("aws"):
-            from tuppence.bootstrap.results_table import results_table  # noqa: PLC0415
-
-        further = results_table(results, str(store))
-    nights = store.nights(use, further)
+    nights = store.nights(use, _further(results, str(store)) if results else None)
     if not on:
         return NightAtAddress(*nights, PartThreads(threads))
     with extra("cluster"):
         from tuppence.adapters.dask_cluster import DaskCluster  # noqa: PLC0415
 
     return NightAtAddress(*nights, DaskCluster(on))
+
+
+def _further(results: str, store: str) -> "OpenResults":
+    """Return what opens the results beside those of a store at an address."""
+    if is_database(results):
+        with extra("database"):
+            from tuppence.bootstrap.results_database import results_database  # noqa: PLC0415
+
+        return results_database(results)
+    with extra("aws"):
+        from tuppence.bootstrap.results_table import results_table  # noqa: PLC0415
+
+    return results_table(results, store)

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from tuppence.adapters.postgres.fact_database import FactDatabase
 
 
+def is_database(where: str) -> bool:
+    """Return whether something is kept in a database: at an address such as postgresql://host."""
+    return where.startswith(("postgresql://", "postgres://"))
+
+
 @contextlib.contextmanager
 def fact_database(url: str) -> "Iterator[FactDatabase]":
     """Connect to the facts and consents of a database, for the duration of the block."""

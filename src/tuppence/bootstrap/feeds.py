@@ -119,7 +119,7 @@ def database_feeds(
 
     Args:
         url: Address of the database; the login has the role feed.
-        results: The results: a file, or a table such as dynamodb://table.
+        results: The results: a file, dynamodb://table, or postgresql://….
         rulesets: The rulesets: a folder, or s3://bucket/prefix/.
         feeds_table: The memory of feeds: a table, such as dynamodb://table; or empty for the
             database.

@@ -49,5 +49,7 @@ def results_table(where: str, store: str) -> ResultsTable:
     name = where.removeprefix("dynamodb://")
     if name == where or not name:
         message = f"{where!r} is no table of results"
-        raise UserError("results.address", message, "write it as dynamodb://TABLE")
+        raise UserError(
+            "results.address", message, "write it as dynamodb://TABLE, or postgresql://…"
+        )
     return ResultsTable(name, store)

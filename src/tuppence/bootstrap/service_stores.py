@@ -11,6 +11,7 @@ from tuppence.adapters.embedded.identifier_key import read_identifier_key
 from tuppence.adapters.embedded.model_directory import ModelDirectory
 from tuppence.adapters.embedded.ruleset_directory import RulesetDirectory
 from tuppence.bankdata.masking import Tokens
+from tuppence.bootstrap.database import is_database
 from tuppence.bootstrap.extras import extra
 from tuppence.errors import UserError
 from tuppence.results.result import ResultStore
@@ -42,7 +43,12 @@ def model_store(where: str) -> ModelStore:
 
 
 def result_store(where: str, rulesets: RulesetStore) -> Callable[[], ResultStore]:
-    """Return a function that opens results in a file, or in a table such as dynamodb://table."""
+    """Return a function that opens results in a file, at dynamodb://table, or at postgresql://…."""
+    if is_database(where):
+        with extra("database"):
+            from tuppence.adapters.postgres.results import PostgresResults  # noqa: PLC0415
+
+        return lambda: PostgresResults(where)
     if not where.startswith("dynamodb://"):
         refuse_part_of_store(Path(where))
         return lambda: Database(Path(where), write_ahead=True)
@@ -58,7 +64,8 @@ def results_of_services(where: str, rulesets: RulesetStore) -> ResultStore:
     Raises:
         UserError: There is no such file, so that nothing in it would be found.
     """
-    if not where.startswith("dynamodb://") and not Path(where).exists():
+    in_file = not where.startswith("dynamodb://") and not is_database(where)
+    if in_file and not Path(where).exists():
         hint = "name the file that the engines keep their results in"
         raise UserError("results.missing", f"{where}: there are no results here", hint)
     return result_store(where, rulesets)()

@@ -1,7 +1,6 @@
 """The program `tuppence`: its commands, and how errors are shown."""
 
 import importlib
-import importlib.metadata
 import os
 import sys
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from typing import Annotated, Final, NamedTuple
 import typer
 from typer.exceptions import TyperException
 
+import tuppence
 from tuppence.cards import masked
 from tuppence.cli.screen import error_console
 from tuppence.errors import UserError
@@ -156,7 +156,7 @@ def _program() -> typer.Typer:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"tuppence {importlib.metadata.version('tuppence')}")
+        typer.echo(f"tuppence {tuppence.__version__}")
         raise typer.Exit
 
 

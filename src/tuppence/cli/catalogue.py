@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tuppence.cli.output import Format, console, echo, print_json, table
+from tuppence.cli.output import Format, FormatOption, console, echo, print_json, table
 from tuppence.engine.rule_tests import sample
 from tuppence.facts.schema import Schema
 from tuppence.rules.checking import CheckedRule
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: `tuppence catalogue catalogue --format json`")
     def catalogue(
         path: Annotated[Path, typer.Argument(help="A rule file, or a folder of them.")],
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
     ) -> None:
         """List insights with their kind, title, days shown, days hidden, and days of history.
 

@@ -10,6 +10,7 @@ from tuppence.cli.changing import hold
 from tuppence.cli.output import (
     Customer,
     Format,
+    FormatOption,
     Store,
     console,
     date_option,
@@ -54,7 +55,7 @@ def register(program: typer.Typer) -> None:
     def list_(
         customer: Customer,
         store: Store,
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
     ) -> None:
         """List the consents of a customer."""
         keeper = open_store(store)

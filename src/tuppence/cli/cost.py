@@ -11,7 +11,7 @@ from tuppence.capacity.feed_cost import feed_monthly
 from tuppence.capacity.quotas import quotas
 from tuppence.capacity.run import Load
 from tuppence.capacity.tables import read_prices, read_work
-from tuppence.cli.output import Format, console, echo, print_json, table
+from tuppence.cli.output import Format, FormatOption, console, echo, print_json, table
 from tuppence.errors import UserError
 
 MAX_CUSTOMERS = 10_000_000_000
@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
             Path | None,
             typer.Option(help="A table of prices of the environment's region, in TOML."),
         ] = None,
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
     ) -> None:
         """Show the monthly cost of a fleet on AWS by component, each with its formula.
 

@@ -105,8 +105,8 @@ def register(program: typer.Typer) -> None:
         """Create a login of the database, or give it a new password and further roles.
 
         Each person needs a login of their own, since approvals are counted by login. A reader reads
-        facts and rules, a loader writes facts, an author changes drafts, a reviewer approves and
-        retires, a publisher publishes, and a service states for which person it acts.
+        facts and rules, a loader writes facts and results, an author changes drafts, a reviewer
+        approves and retires, a publisher publishes, and a service states for which person it acts.
         """
         make_login(database, name, read_secret(password), [one.value for one in role])
         echo(f"{name}: {', '.join(role)}")

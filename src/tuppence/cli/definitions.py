@@ -11,6 +11,7 @@ from tuppence.bootstrap.database import open_definitions
 from tuppence.cli.output import (
     Database,
     Format,
+    FormatOption,
     RuleName,
     console,
     current_date,
@@ -89,9 +90,7 @@ def register(program: typer.Typer) -> None:
         echo(f"{len(stored)} rule files in {folder}")
 
     @app.command("list", epilog="Example: `tuppence definitions list`")
-    def list_(
-        database: Database, format_: Annotated[Format, typer.Option("--format")] = Format.TABLE
-    ) -> None:
+    def list_(database: Database, format_: FormatOption = Format.TABLE) -> None:
         """Show every definition: its state, and which version is in force."""
         stored = open_definitions(database).latest()
         day = today()
@@ -119,7 +118,7 @@ def register(program: typer.Typer) -> None:
     def history(
         rule: RuleName,
         database: Database,
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
     ) -> None:
         """Show who did what to a definition, and why."""
         rows = [
@@ -150,7 +149,7 @@ def _register_steps(app: typer.Typer) -> None:
             list[str] | None,
             typer.Argument(help="Identifiers of rules; all in review if omitted."),
         ] = None,
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
     ) -> None:
         """Show definitions that are in review, each with its version and digest.
 

@@ -15,6 +15,7 @@ from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     FeedPolicy,
     Format,
+    FormatOption,
     Purposes,
     console,
     current_time,
@@ -87,7 +88,7 @@ def register(app: typer.Typer) -> None:
             ),
         ] = 60.0,
         threads: Annotated[int, typer.Option(min=1, max=64, help="Attempts at a time.")] = 8,
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
         log: Annotated[
             bool,

@@ -13,6 +13,7 @@ from tuppence.bootstrap.engines import dispatching
 from tuppence.bootstrap.tracing import begin_tracing
 from tuppence.cli.output import (
     Format,
+    FormatOption,
     TlsCa,
     console,
     date_option,
@@ -47,12 +48,14 @@ def register(app: typer.Typer) -> None:
         run_id: Annotated[
             str, typer.Option(help="Name of the run; its date and ruleset if omitted.")
         ] = "",
-        customers_per_item: Annotated[int, typer.Option(min=1, max=1_000)] = 500,
+        customers_per_item: Annotated[
+            int, typer.Option(min=1, max=1_000, help="Maximum number of customers of a request.")
+        ] = 500,
         parallel: Annotated[
             int, typer.Option(min=1, max=64, help="Maximum number of concurrent requests.")
         ] = 8,
         tls_ca: TlsCa = None,
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
     ) -> None:
         """Evaluate every customer who consents, with running engines.
 

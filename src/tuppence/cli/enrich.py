@@ -24,6 +24,7 @@ from tuppence.cards import masked
 from tuppence.cli.changing import hold
 from tuppence.cli.output import (
     Format,
+    FormatOption,
     Store,
     console,
     echo,
@@ -79,7 +80,7 @@ def register(program: typer.Typer) -> None:
         received: Annotated[bool, typer.Option(help="Money that came in.")] = False,
         store: Annotated[Path | None, typer.Option(help="A store with corrections.")] = None,
         customer: Customer = None,
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
     ) -> None:
         """Show the merchant and the category found in texts, how certain they are, and why."""
         if type_ not in TRANSACTION_TYPES:

@@ -1,6 +1,6 @@
 """The command `tuppence explain`."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.markup import escape
@@ -13,6 +13,7 @@ from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,
     Format,
+    FormatOption,
     Purposes,
     RuleName,
     StoreOrAddress,
@@ -40,7 +41,7 @@ def register(app: typer.Typer) -> None:
         customer: Customer,
         rule: RuleName,
         store: StoreOrAddress,
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Explain the result of a rule: its clauses, their values, and the transactions used."""

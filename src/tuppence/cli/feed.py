@@ -15,6 +15,7 @@ from tuppence.cli.output import (
     Customer,
     FeedPolicy,
     Format,
+    FormatOption,
     Purposes,
     StoreOrAddress,
     console,
@@ -43,7 +44,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         locale: Annotated[str, typer.Option(help="Format of money and dates.")] = "en_GB",
         policy: FeedPolicy = None,
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
         new: Annotated[
             bool,

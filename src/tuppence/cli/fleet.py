@@ -10,6 +10,7 @@ import typer
 from tuppence.bootstrap.fleet import open_fleet
 from tuppence.cli.output import (
     Format,
+    FormatOption,
     console,
     echo,
     only_identifiers,
@@ -27,7 +28,10 @@ Environment = Annotated[
         "--env", help="Environment, such as prod.", envvar="TUPPENCE_ENV", show_default=False
     ),
 ]
-FormatOption = Annotated[Format, typer.Option("--format")]
+AsOf = Annotated[str, typer.Option(help="The date that rules take for today.")]
+Digest = Annotated[
+    str, typer.Option(help="Digest of a ruleset; the last published one if omitted.")
+]
 POLL_SECONDS = 2.0
 MAX_TITLES = 20
 
@@ -51,10 +55,8 @@ def _add_runs(app: typer.Typer) -> None:
     @app.command(epilog=f"Examples: {example}`, and for some customers: {example} --prefix C001`")
     def start(
         env: Environment,
-        as_of: Annotated[str, typer.Option(help="The date that rules take for today.")],
-        ruleset: Annotated[
-            str, typer.Option(help="Digest of a ruleset; the last published one if omitted.")
-        ] = "",
+        as_of: AsOf,
+        ruleset: Digest = "",
         run_id: Annotated[
             str,
             typer.Option(help="Name of the run; date, ruleset and selection if omitted."),
@@ -119,7 +121,7 @@ def _add_runs(app: typer.Typer) -> None:
             ),
         ],
         env: Environment,
-        as_of: Annotated[str, typer.Option(help="The date that rules take for today.")],
+        as_of: AsOf,
         run_id: Annotated[str, typer.Option(help="A name that no other run has.")],
         minutes: Annotated[int, typer.Option(min=1, help="Stop waiting after this time.")] = 15,
     ) -> None:
@@ -144,10 +146,8 @@ def _add_runs(app: typer.Typer) -> None:
     @app.command(epilog="Example: `tuppence fleet night --env prod --as-of 2026-06-30 --wait`")
     def night(
         env: Environment,
-        as_of: Annotated[str, typer.Option(help="The date that rules take for today.")],
-        ruleset: Annotated[
-            str, typer.Option(help="Digest of a ruleset; the last published one if omitted.")
-        ] = "",
+        as_of: AsOf,
+        ruleset: Digest = "",
         wait: Annotated[
             bool, typer.Option("--wait", help="Wait until the night is finished or has failed.")
         ] = False,
@@ -227,9 +227,7 @@ def _add_operations(app: typer.Typer) -> None:
     @app.command(epilog="Example: `tuppence fleet refresh --ruleset 0123456789abcdef --env prod`")
     def refresh(
         env: Environment,
-        ruleset: Annotated[
-            str, typer.Option(help="Digest of a ruleset; the last published one if omitted.")
-        ] = "",
+        ruleset: Digest = "",
     ) -> None:
         """Have all running engines serve a ruleset, to publish it again or to roll back."""
         found = open_fleet(env).refresh(ruleset)

@@ -7,7 +7,7 @@ import typer
 from tuppence.bootstrap.imports import import_dependencies
 from tuppence.bootstrap.store import open_store
 from tuppence.cli.changing import hold
-from tuppence.cli.output import Format, Store, console, echo, print_json, table, today
+from tuppence.cli.output import Format, FormatOption, Store, console, echo, print_json, table, today
 from tuppence.feel.values import Date
 from tuppence.usecases.undo_import import undo_import
 
@@ -20,7 +20,7 @@ def register_history(app: typer.Typer) -> None:
     @app.command("list", epilog="Example: `tuppence import list --store money`")
     def list_(
         store: Store,
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
     ) -> None:
         """List the imports of a store that can be taken back, oldest first.
 

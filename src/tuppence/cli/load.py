@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tuppence.bootstrap.address import is_address, store_at
-from tuppence.bootstrap.database import fact_database
+from tuppence.bootstrap.database import fact_database, is_database
 from tuppence.bootstrap.store import open_store
 from tuppence.cli.changing import waiting
 from tuppence.cli.output import Store, date_option, echo, progress, track
@@ -64,7 +64,7 @@ def register(program: typer.Typer) -> None:
                 copy.make(database.schema(), *waiting(ctx)) as facts,
             ):
                 count = dump_facts(database, facts, copy.consents)
-        elif is_address(to := str(to)) and not to.startswith(("postgresql://", "postgres://")):
+        elif is_address(to := str(to)) and not is_database(to):
             count = _share(store, to)
         else:
             if consent_from is None or consent_until is None:

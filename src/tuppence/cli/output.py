@@ -110,6 +110,11 @@ class Format(StrEnum):
     JSON = "json"
 
 
+FormatOption = Annotated[
+    Format, typer.Option("--format", help="Print a table for people, or JSON for programs.")
+]
+
+
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[Any]], numbers: Sequence[str] = ()
 ) -> Table:

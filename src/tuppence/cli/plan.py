@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from tuppence.bootstrap.store import open_store
-from tuppence.cli.output import Format, console, date_option, print_json, table
+from tuppence.cli.output import Format, FormatOption, console, date_option, print_json, table
 from tuppence.facts.schema import Schema
 from tuppence.plan.columns import ColumnPlan
 from tuppence.plan.description import cost, feature_text, pass_summaries
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
         explain: Annotated[
             bool, typer.Option("--explain", help="Also show the passes and every feature.")
         ] = False,
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
     ) -> None:
         """Show whether rules are evaluated in columns or one by one, and the cost of each.
 

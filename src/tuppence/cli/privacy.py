@@ -56,7 +56,10 @@ Database = Annotated[
     str, typer.Option(help="In place of a store: the database of the services.", show_default=False)
 ]
 Results = Annotated[
-    str, typer.Option(help="With a database: a file, or dynamodb://table.", show_default=False)
+    str,
+    typer.Option(
+        help="With a database: a file, dynamodb://table, or postgresql://….", show_default=False
+    ),
 ]
 Rulesets = Annotated[
     str, typer.Option(help="With a database: a folder, or s3://bucket/prefix/.", show_default=False)
@@ -150,6 +153,14 @@ def register(app: typer.Typer) -> None:
                 "its replicas lag behind.",
             ),
         ] = 5.0,
+        abandon_run: Annotated[
+            bool,
+            typer.Option(
+                "--abandon-run",
+                help="With an address: give up a run that is not finished; the next one begins "
+                "anew.",
+            ),
+        ] = False,
         yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
     ) -> None:
         """Erase a customer permanently, then search for anything that still names them.
@@ -180,7 +191,7 @@ def register(app: typer.Typer) -> None:
             _tell_models(destroyed)
             return
         found = erase_from_store(
-            erasable_address(where, customer)
+            erasable_address(where, customer, abandon=abandon_run)
             if is_address(where)
             else personal_folder(hold(ctx, Path(where))),
             customer,

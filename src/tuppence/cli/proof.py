@@ -1,11 +1,11 @@
 """The commands `tuppence prove` and `tuppence verify`."""
 
-import importlib.metadata
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import tuppence
 from tuppence.bootstrap.service_stores import ruleset_store
 from tuppence.bootstrap.store import open_store
 from tuppence.cli.output import (
@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
         personal data: only its owner may read the file. Note the digest that is printed: whoever
         has it can tell this proof from any other.
         """
-        version = importlib.metadata.version("tuppence")
+        version = tuppence.__version__
         today, wanted = current_date(), frozenset(purposes)
         proof = prove_result(open_store(store), customer, rule, wanted, today, version)
         make_private(out)

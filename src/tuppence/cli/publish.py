@@ -17,6 +17,7 @@ from tuppence.bootstrap.service_stores import ruleset_store
 from tuppence.cli.output import (
     Database,
     Format,
+    FormatOption,
     TlsCa,
     console,
     date_option,
@@ -69,7 +70,7 @@ def register(app: typer.Typer) -> None:
             ),
         ] = False,
         tls_ca: TlsCa = None,
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
     ) -> None:
         """Build a ruleset from the approved definitions, and have every engine serve it.
 

@@ -16,6 +16,7 @@ from tuppence.cli.output import (
     Database,
     FeedPolicy,
     Format,
+    FormatOption,
     Purposes,
     console,
     current_time,
@@ -51,7 +52,6 @@ Feeds = Annotated[
 Model = Annotated[
     str, typer.Option("--model", help="Digest of a model; the published one if omitted.")
 ]
-FormatOption = Annotated[Format, typer.Option("--format")]
 
 
 def register(app: typer.Typer) -> None:

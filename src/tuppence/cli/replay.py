@@ -12,6 +12,7 @@ from tuppence.bootstrap.store import StoreFolder, open_store
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Format,
+    FormatOption,
     Purposes,
     Store,
     console,
@@ -39,7 +40,6 @@ from tuppence.usecases.replay_night import Replay, ReplayedRule, replay_night
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{16}")
 _THREADS: Final = os.cpu_count() or 1
-FormatOption = Annotated[Format, typer.Option("--format")]
 
 
 def register(app: typer.Typer) -> None:

@@ -43,7 +43,9 @@ def register(app: typer.Typer) -> None:
     )
     def results(
         store: StoreOrAddress,
-        format_: Annotated[ResultFormat, typer.Option("--format")] = ResultFormat.TABLE,
+        format_: Annotated[
+            ResultFormat, typer.Option("--format", help="Print a table, or the rows for programs.")
+        ] = ResultFormat.TABLE,
         customer: Annotated[
             str | None,
             typer.Option(

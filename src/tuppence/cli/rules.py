@@ -12,6 +12,7 @@ from tuppence.cli import publish
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Format,
+    FormatOption,
     Purposes,
     StoreOrAddress,
     console,
@@ -53,7 +54,7 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
         path: RulesPath,
         attributes: Attributes = None,
         store: StoreOption = None,
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
     ) -> None:
         """List all errors in rule files, each with its place and what to do.
 
@@ -82,7 +83,7 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
         path: RulesPath,
         attributes: Attributes = None,
         store: StoreOption = None,
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
     ) -> None:
         """Evaluate the test customers inside rule files."""
         schema = _schema(attributes, store)
@@ -124,7 +125,7 @@ def register(program: typer.Typer) -> None:  # noqa: PLR0915 - a command after a
                 help="The date that rules take for today; that of the last run if omitted."
             ),
         ] = "",
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Show how many customers a rule would find, their scores, and overlaps with others."""

@@ -16,6 +16,7 @@ from tuppence.cli.changing import hold
 from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Format,
+    FormatOption,
     Purposes,
     StoreOrAddress,
     console,
@@ -33,7 +34,7 @@ from tuppence.feel.values import Date
 from tuppence.rules.files import read_rules, show
 from tuppence.rules.ruleset import Ruleset, make_ruleset
 from tuppence.usecases.check_rules import examiner, last_booking
-from tuppence.usecases.ledger import Tally
+from tuppence.usecases.ledger import RunRecord, Tally
 from tuppence.usecases.part_night import run_by_parts
 from tuppence.usecases.run import RunOutcome
 from tuppence.usecases.run_night import rules_left_out, run_night
@@ -70,7 +71,7 @@ def register(app: typer.Typer) -> None:
                 "columns, if many customers have them.",
             ),
         ] = os.cpu_count() or 1,
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
         yes: Annotated[
             bool, typer.Option("--yes", help="Remove insights of other rules without asking.")
@@ -85,7 +86,8 @@ def register(app: typer.Typer) -> None:
         results: Annotated[
             str,
             typer.Option(
-                help="With a store at an address: a table, dynamodb://table, that gets what is new."
+                help="With a store at an address: what gets the results that are new, too: "
+                "dynamodb://table, or a database, postgresql://…."
             ),
         ] = "",
     ) -> None:
@@ -94,7 +96,8 @@ def register(app: typer.Typer) -> None:
         The results replace those of the last run. If that had rules which are not given now, the
         command says so first, and asks if it runs in a terminal.
 
-        After an interruption the same command resumes the run.
+        After an interruption the same command resumes the run. If facts were imported since then,
+        it begins a new run over the new facts, and says so.
         """
         date = date_option(as_of, "--as-of") if as_of else current_date()
         use = use_of(date, purposes)
@@ -117,6 +120,7 @@ def register(app: typer.Typer) -> None:
             if problem.code in SILENT:
                 echo(show(problem) + "\n", err=True)
         _tell_removed(opened, ruleset, yes=yes)
+        before = opened.latest_run()
         began = time.monotonic()
         with progress() as bar:
 
@@ -148,6 +152,7 @@ def register(app: typer.Typer) -> None:
                 hint = "the same command continues where it stopped"
                 raise UserError("run.interrupted", "interrupted", hint, exit_status=130) from None
         seconds = time.monotonic() - began
+        _tell_given_up(before, outcome)
         if format_ is Format.JSON:
             print_json(_document(outcome, ruleset, str(date)))
             return
@@ -160,6 +165,16 @@ def _tell_old(last: Date, today: Date) -> None:
         echo(
             f"The newest transaction is of {last}, and rules take {today} for today: "
             f"--as-of {last} takes that day",
+            err=True,
+        )
+
+
+def _tell_given_up(before: RunRecord | None, outcome: RunOutcome) -> None:
+    """Say that another run, which was not finished, was given up for this one."""
+    if before is not None and not before.finished and before.run_id != outcome.run_id:
+        echo(
+            f"The run before, {before.run_id} as of {Date(before.as_of)}, was not finished. It was "
+            "given up, since facts, rules or the date have changed since it began.",
             err=True,
         )
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tuppence.cli.output import Format, console, print_json, table
+from tuppence.cli.output import Format, FormatOption, console, print_json, table
 from tuppence.facts.attributes import read_attributes
 from tuppence.facts.schema import COLLECTIONS, Schema, collection_doc
 from tuppence.feel.types import strip
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
         attributes: Annotated[
             Path | None, typer.Option(help="A file that declares more customer attributes.")
         ] = None,
-        format_: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
     ) -> None:
         """Show the fields that a rule may read, each with its type, unit and meaning."""
         known = read_attributes(attributes) if attributes else Schema()

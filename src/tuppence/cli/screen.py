@@ -18,12 +18,12 @@ MAX_WIDTH: Final = 100
 
 def console() -> Console:
     """Return the console for results."""
-    return _sized(Console())
+    return _sized(Console(emoji=False))
 
 
 def error_console() -> Console:
     """Return the console for errors and progress."""
-    return _sized(Console(stderr=True))
+    return _sized(Console(stderr=True, emoji=False))
 
 
 def echo(text: str, *, err: bool = False) -> None:

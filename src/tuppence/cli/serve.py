@@ -31,6 +31,7 @@ from tuppence.cli.serving import (
     Drain,
     Host,
     LogMetrics,
+    Port,
     Pseudonyms,
     TlsCertificate,
     TlsClientCa,
@@ -58,7 +59,7 @@ def register(program: typer.Typer) -> None:
         database: Database,
         callers: Callers,
         host: Host = LOOPBACK,
-        port: Annotated[int, typer.Option(min=1, max=65535)] = 8601,
+        port: Port = 8601,
         pool_size: Annotated[
             int,
             typer.Option(
@@ -123,12 +124,12 @@ def register(program: typer.Typer) -> None:
             str, typer.Option(help="Published rulesets: a folder, or s3://bucket/prefix/.")
         ],
         results: Annotated[
-            str, typer.Option(help="Results: a file on this machine, or dynamodb://table.")
+            str, typer.Option(help="Results: a file here, dynamodb://table, or postgresql://….")
         ],
         callers: Callers,
         tls_ca: TlsCa = None,
         host: Host = LOOPBACK,
-        port: Annotated[int, typer.Option(min=1, max=65535)] = 8602,
+        port: Port = 8602,
         batches: Annotated[
             int,
             typer.Option(

@@ -18,7 +18,7 @@ from tuppence.cli.output import (
     current_time,
     echo,
 )
-from tuppence.cli.serving import LOOPBACK, Drain, Host, TlsCertificate, TlsKey
+from tuppence.cli.serving import LOOPBACK, Drain, Host, Port, TlsCertificate, TlsKey
 from tuppence.errors import UserError
 from tuppence.logs import write_logs
 from tuppence.structured import read_secret
@@ -73,7 +73,7 @@ def add_command(app: typer.Typer) -> None:
         tls_ca: TlsCa = None,
         policy: FeedPolicy = None,
         host: Host = LOOPBACK,
-        port: Annotated[int, typer.Option(min=1, max=65535)] = 8605,
+        port: Port = 8605,
         memory: Annotated[
             float,
             typer.Option(min=0, max=1_000, help="Gigabytes of facts that previews keep in memory."),

@@ -37,6 +37,7 @@ from tuppence.cli.serving import (
     FeedTable,
     Host,
     LogMetrics,
+    Port,
     TlsCertificate,
     TlsClientCa,
     TlsKey,
@@ -84,7 +85,7 @@ def add_commands(app: typer.Typer) -> None:
         ] = None,
         policy: FeedPolicy = None,
         host: Host = LOOPBACK,
-        port: Annotated[int, typer.Option(min=1, max=65535)] = 8603,
+        port: Port = 8603,
         connections: Annotated[
             int, typer.Option(min=1, max=200, help="Maximum number of connections to a database.")
         ] = 8,
@@ -132,7 +133,7 @@ def add_commands(app: typer.Typer) -> None:
     def app_page(
         store: Store,
         policy: FeedPolicy = None,
-        port: Annotated[int, typer.Option(min=1, max=65535)] = 8604,
+        port: Port = 8604,
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Show the feeds of a store on a page as an app would, for whoever has its address.

@@ -20,7 +20,10 @@ FeedDatabase = Annotated[
     ),
 ]
 FeedResults = Annotated[
-    str, typer.Option("--results", help="With a database: results, a file or dynamodb://table.")
+    str,
+    typer.Option(
+        "--results", help="With a database: results: a file, dynamodb://table, or postgresql://…."
+    ),
 ]
 FeedRulesets = Annotated[
     str,
@@ -53,6 +56,7 @@ Callers = Annotated[
     ),
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on; only this machine if omitted.")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 Drain = Annotated[
     int, typer.Option(min=0, help="Seconds for open requests to finish when it is stopped.")
 ]

@@ -11,6 +11,7 @@ from tuppence.cli.output import (
     DEFAULT_PURPOSES,
     Customer,
     Format,
+    FormatOption,
     Purposes,
     Store,
     console,
@@ -30,7 +31,6 @@ AHEAD = ("type", "balance", "pay day", "forecast", "forecast low", "forecast hig
 AsOf = Annotated[
     str, typer.Option(help="Facts after this date are ignored; the system's date if omitted.")
 ]
-AsFormat = Annotated[Format, typer.Option("--format")]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
         customer: Customer,
         store: Store,
         as_of: AsOf = "",
-        format_: AsFormat = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Show a customer's bills, subscriptions and income, as found in the transactions.
@@ -65,7 +65,7 @@ def register(app: typer.Typer) -> None:
         customer: Customer,
         store: Store,
         as_of: AsOf = "",
-        format_: AsFormat = Format.TABLE,
+        format_: FormatOption = Format.TABLE,
         purposes: Purposes = DEFAULT_PURPOSES,
     ) -> None:
         """Show what a customer's accounts will hold the day before the next pay.

@@ -22,10 +22,12 @@ def register(app: typer.Typer) -> None:
     def synth(
         ctx: typer.Context,
         store: Store,
-        customers: Annotated[int, typer.Option(min=1, max=100_000_000)] = 10_000,
+        customers: Annotated[
+            int, typer.Option(min=1, max=100_000_000, help="Number of customers.")
+        ] = 10_000,
         seed: Annotated[int, typer.Option(min=0, help="Seed of the population.")] = 1,
         until: Annotated[str, typer.Option(help="The last day with transactions.")] = "2026-06-30",
-        months: Annotated[int, typer.Option(min=1, max=120)] = 13,
+        months: Annotated[int, typer.Option(min=1, max=120, help="Months of transactions.")] = 13,
     ) -> None:
         """Create a store with a synthetic population of the United Kingdom."""
         last = date_option(until, "--until")

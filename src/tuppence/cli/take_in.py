@@ -87,7 +87,7 @@ def register(program: typer.Typer) -> None:
 
 
 def _print(taken: TakenIn) -> None:
-    name = printable(masked(f"{taken.file.source}/{taken.file.name}"), keep="")
+    name = printable(masked("/".join(filter(None, taken.file))), keep="")
     if taken.imported is None:
         echo(f"{name}: refused, see the reason beside it")
         return

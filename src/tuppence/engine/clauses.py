@@ -40,6 +40,10 @@ class Recorder:
         """Record the value of a part."""
         self._seen[node.span] = value  # a call shares its span with its definition, and comes last
 
+    def clear(self) -> None:
+        """Forget what was recorded, before another evaluation."""
+        self._seen.clear()
+
     def clauses(self) -> tuple[Part, ...]:
         """Return the operands of every `and` and `or`."""
         tree, text = self._checked.trees["when",], self._checked.rule.when

@@ -1,7 +1,8 @@
 """Evaluates the test customers of a rule, and compares their results with its expectations."""
 
+import functools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -10,6 +11,7 @@ from tuppence.engine.clauses import Part, Recorder
 from tuppence.engine.reference import Problem, evaluate_rule
 from tuppence.facts.schema import Schema
 from tuppence.feel import FeelSyntaxError, evaluate, feel_text
+from tuppence.feel.values import Date
 from tuppence.plan.plan import PlannedRule
 from tuppence.results.result import Result, State
 from tuppence.rules.checking import CheckedRule
@@ -34,10 +36,12 @@ def try_examples(checked: CheckedRule, schema: Schema) -> list[Verdict]:
         UserError: The facts of a test are invalid.
     """
     verdicts: list[Verdict] = []
+    recorder = Recorder(checked)
+    planned = _planner(checked, recorder)
     for example in checked.rule.tests:
         problems: Counter[Problem] = Counter()
-        recorder = Recorder(checked)
-        result = _tried(checked, example, schema, problems, recorder)
+        recorder.clear()
+        result = _tried(planned, example, schema, problems)
         failures = tuple(_failures(example, result, problems, recorder.clauses()))
         verdicts.append(Verdict(checked.rule.id, example.name, failures))
     return verdicts
@@ -49,24 +53,29 @@ def sample(checked: CheckedRule, schema: Schema, locale: str = "en_GB") -> Rende
     Raises:
         MessageError: The message cannot be written.
     """
+    planned = _planner(checked, Recorder(checked))
     for example in checked.rule.tests:
         if State(example.expect) is State.QUALIFIED:
-            result = _tried(checked, example, schema, Counter(), Recorder(checked))
+            result = _tried(planned, example, schema, Counter())
             currency = str(example.customer.get("currency", "GBP"))
             return render(checked.rule, result.values, currency, locale)
     return None
 
 
+def _planner(checked: CheckedRule, recorder: Recorder) -> Callable[[Date], PlannedRule]:
+    """Return what plans a rule for a date, once for all test customers of that date."""
+    return functools.cache(lambda as_of: PlannedRule(checked, as_of, recorder.record))
+
+
 def _tried(
-    checked: CheckedRule,
+    planner: Callable[[Date], PlannedRule],
     example: Example,
     schema: Schema,
     problems: Counter[Problem],
-    recorder: Recorder,
 ) -> Result:
     """Evaluate a rule for a test customer; add the reasons for unknown parts to the problems."""
     as_of = example_date(example)
-    planned = PlannedRule(checked, as_of, recorder.record)
+    planned = planner(as_of)
     facts = example_facts(example, schema)
     context = customer_context(facts, 0, as_of, streams=planned.reads_streams)
     return evaluate_rule(planned, context, as_of, problems)

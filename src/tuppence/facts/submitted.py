@@ -28,6 +28,14 @@ _TYPES: Final[Mapping[FieldType, Any]] = {
     FieldType.TEXT: Annotated[str, Meta(max_length=2_000)],
     FieldType.BOOLEAN: bool,
 }
+_LISTS: Final = "with one list for each field; all lists have the same length."
+_FACTS: Final = """The facts of one customer.
+
+    Attributes:
+        customer: The customer.
+        accounts: Their accounts.
+        transactions: Their transactions.
+    """
 _GENERATED: Final = frozenset({"customer", "sequence"})
 
 
@@ -49,11 +57,13 @@ def submitted_facts_type(schema: Schema) -> type[SubmittedFacts]:
     accounts = [(f, _many(f)) for f in _given("accounts", schema)]
     transactions = [(f, _many(f)) for f in _given("transactions", schema) if f.name != "id"]
     parts = [
-        ("customer", _struct("SubmittedCustomer", customer)),
-        ("accounts", _struct("SubmittedAccounts", accounts)),
-        ("transactions", _struct("SubmittedTransactions", transactions)),
+        ("customer", _struct("SubmittedCustomer", "The customer.", customer)),
+        ("accounts", _struct("SubmittedAccounts", f"The accounts, {_LISTS}", accounts)),
+        ("transactions", _struct("SubmittedTransactions", f"Transactions, {_LISTS}", transactions)),
     ]
-    made: Any = msgspec.defstruct("SubmittedFacts", parts, forbid_unknown_fields=True)
+    made: Any = msgspec.defstruct(
+        "SubmittedFacts", parts, namespace={"__doc__": _FACTS}, forbid_unknown_fields=True
+    )
     return cast("type[SubmittedFacts]", made)
 
 
@@ -133,13 +143,27 @@ def _many(field: Field) -> Any:
     return Annotated[list[element], Meta(max_length=MAX_ROWS)]
 
 
-def _struct(name: str, fields: Sequence[tuple[Field, Any]]) -> Any:
+def _described(kind: Any, field: Field) -> Any:
+    """Return a type with the meaning of a field, which the OpenAPI document then has."""
+    return Annotated[kind, Meta(description=field.doc)]
+
+
+def _struct(name: str, doc: str, fields: Sequence[tuple[Field, Any]]) -> Any:
     made = [
-        (_attribute(f), kind | None, None) if f.nullable else (_attribute(f), kind)
+        (_attribute(f), _described(kind | None, f), None)
+        if f.nullable
+        else (_attribute(f), _described(kind, f))
         for f, kind in fields
     ]
     names = {_attribute(f): f.name for f, _ in fields}
-    return msgspec.defstruct(name, made, rename=names, forbid_unknown_fields=True, kw_only=True)
+    return msgspec.defstruct(
+        name,
+        made,
+        namespace={"__doc__": doc},
+        rename=names,
+        forbid_unknown_fields=True,
+        kw_only=True,
+    )
 
 
 def _check(given: SubmittedFacts) -> None:

@@ -22,13 +22,15 @@ TimeOfDay = Annotated[str, Meta(pattern=whole_text("([01][0-9]|2[0-3]):[0-5][0-9
 class QuietHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The hours in which nobody is sent anything, in their time zone; they may span midnight.
 
-    Attributes:
-        begin: The first quiet minute, such as 21:00.
-        end: The first minute that is not quiet any more, such as 08:00.
+    The attributes have other names in JSON, so their types say what they mean.
     """
 
-    begin: TimeOfDay = field(name="from")
-    end: TimeOfDay = field(name="until")
+    begin: Annotated[TimeOfDay, Meta(description="The first quiet minute, such as 21:00.")] = field(
+        name="from"
+    )
+    end: Annotated[
+        TimeOfDay, Meta(description="The first minute that is not quiet any more, such as 08:00.")
+    ] = field(name="until")
 
     def __post_init__(self) -> None:
         if self.begin == self.end:

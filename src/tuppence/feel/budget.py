@@ -138,7 +138,7 @@ def _outside_of_loops(node: syntax.Node) -> list[syntax.Node]:
             return [node.base]
         case syntax.FunctionDefinition():
             return []
-    return list(syntax.children(node))
+    return syntax.children(node)
 
 
 def visit(value: Any, budget: Budget, depth: int = 0) -> None:

@@ -62,10 +62,16 @@ class Cursor:
 
     def known_name(self) -> tuple[str, int] | None:
         """Return the longest known name at the current position, with its number of tokens."""
-        for parts in self.names.get(self.token.text, ()):
-            ahead = self.tokens[self.position : self.position + len(parts)]
-            if tuple(token.text for token in ahead) == parts:
-                return self.text[ahead[0].span.start : ahead[-1].span.end], len(parts)
+        candidates = self.names.get(self.token.text)
+        if not candidates:
+            return None
+        longest = len(candidates[0])
+        ahead = self.tokens[self.position : self.position + longest]
+        texts = tuple(token.text for token in ahead)
+        for parts in candidates:
+            count = len(parts)
+            if texts[:count] == parts:
+                return self.text[ahead[0].span.start : ahead[count - 1].span.end], count
         return None
 
     def name(self, what: str) -> tuple[str, Span]:

@@ -6,6 +6,7 @@ comprehension. It keeps exactly the elements for which the condition is true, as
 does. All other conditions are left to the interpreter.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence, Set
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -63,10 +64,15 @@ def write_out(predicate: syntax.Node, fields: Mapping[str, RowField]) -> FastFil
     text = writer.condition(predicate)
     if text is None:
         return None
+    return FastFilter(_compiled(text), tuple(writer.outer), tuple(writer.kinds))
+
+
+@functools.lru_cache(maxsize=1_000)  # most filters of a ruleset have one of a few forms
+def _compiled(text: str) -> Keep:
     source = f"lambda items, outer: [t for t in items if {text}]"
     # The only parts of the source that come from an author are names in `fields`, as literals.
     keep: Keep = eval(source, {"__builtins__": {}})  # noqa: S307
-    return FastFilter(keep, tuple(writer.outer), tuple(writer.kinds))
+    return keep
 
 
 class _Writer:

@@ -125,7 +125,7 @@ def _once(node: syntax.Node) -> int:
             case syntax.Comparison():
                 steps += ERROR_STEPS + _COMPARING
             case syntax.Between() | syntax.In():
-                steps += ERROR_STEPS + 2 * _COMPARING * len(list(syntax.children(part)))
+                steps += ERROR_STEPS + 2 * _COMPARING * len(syntax.children(part))
             case syntax.Path():
                 steps += ERROR_STEPS + PROPERTY_STEPS
             case syntax.Filter():

@@ -6,15 +6,13 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-import polars as pl
-
 from tuppence.errors import UserError
-from tuppence.facts.batch import FactBatch
+from tuppence.facts.assembled import assembled, column_of
+from tuppence.facts.batch import Column, FactBatch
 from tuppence.facts.census import AGES, COMPARED, INCOMES, Census, cohort_name
-from tuppence.facts.coded import batch_from, coded, ordered
 from tuppence.facts.currency import minor_digits
 from tuppence.facts.identifiers import check_identifier
-from tuppence.facts.rows import POLARS_TYPES, columns
+from tuppence.facts.rows import columns
 from tuppence.facts.schema import Field, FieldType, Schema
 from tuppence.feel.values import Date, parse_date
 from tuppence.rules.rule import Example
@@ -50,7 +48,7 @@ def example_facts(example: Example, schema: Schema) -> FactBatch:
         raise _wrong(example, "currency", currency, "be an ISO 4217 code such as GBP")
     customer = {"id": CUSTOMER_ID, **example.customer, "currency": currency}
     accounts = [
-        {"id": "main", "type": "current", "customer": CUSTOMER_ID, **account}
+        {"id": "main", "type": "current", "customer": customer["id"], **account}
         for account in example.accounts or [{}]
     ]
     first = accounts[0]["id"]
@@ -59,20 +57,27 @@ def example_facts(example: Example, schema: Schema) -> FactBatch:
         for row in _repeated(example, example_date(example))
     ]
     rows = [{**row, "id": str(i), "sequence": str(i)} for i, row in enumerate(rows)]
-    raw = {"customers": [customer], "accounts": accounts, "transactions": rows}
-    tables = {
-        table: _frame(example, values, columns(table, schema), digits)
-        for table, values in raw.items()
-    }
+    customers, owned, transactions = (
+        _columns(example, values, columns(table, schema), digits)
+        for table, values in (
+            ("customers", [customer]),
+            ("accounts", accounts),
+            ("transactions", rows),
+        )
+    )
     known = {account["id"] for account in accounts}
     for table, name in (("customer", customer["id"]), *(("account", name) for name in known)):
         check_identifier(str(name), f"the test {example.name!r}: {table}")
+    for account in accounts:
+        if account["customer"] != customer["id"]:
+            raise _wrong(example, "customer", account["customer"], f"be {customer['id']}")
     for row in rows:
         if row["account"] not in known:
             raise _wrong(
                 example, "account", row["account"], f"be one of {', '.join(sorted(known))}"
             )
-    batch = batch_from(ordered(coded(tables, schema)), schema)
+    del transactions["id"]
+    batch = assembled(customers, owned, transactions)
     return replace(batch, census=_census(example, currency, digits))
 
 
@@ -119,19 +124,18 @@ def _whole(example: Example, name: str, value: Any) -> int:
     return int(value)
 
 
-def _frame(
+def _columns(
     example: Example, rows: Sequence[Raw], fields: Mapping[str, Field], digits: int
-) -> pl.DataFrame:
+) -> dict[str, Column]:
     for row in rows:
         for name in row:
             if name not in fields:
                 message = f"the test {example.name!r} has {name}, which is not a field"
                 raise UserError("example.field", message, f"the fields are: {', '.join(fields)}")
-    data = {
-        name: [_stored(example, field, row.get(name), digits) for row in rows]
+    return {
+        name: column_of([_stored(example, field, row.get(name), digits) for row in rows], field)
         for name, field in fields.items()
     }
-    return pl.DataFrame(data, schema={n: POLARS_TYPES[f.kind] for n, f in fields.items()})
 
 
 def _stored(example: Example, field: Field, value: Any, digits: int) -> Any:

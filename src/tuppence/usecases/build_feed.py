@@ -287,11 +287,6 @@ def _message(one: Candidate, person: Person, day: int, locale: str) -> Rendered:
     return render(one.rule, one.result.values, person.currency, locale, index)
 
 
-def _certain(one: Candidate) -> tuple[None, float, None]:
-    """Return the points, the chance and the looks of a candidate that had no part in a draw."""
-    return None, 0.0 if one.place is None else 1.0, None
-
-
 def _view(request: FeedRequest, chosen: _Chosen) -> View:
     person, policy, due = request.person, request.policy, chosen.due
     seen = tuple(
@@ -306,7 +301,7 @@ def _view(request: FeedRequest, chosen: _Chosen) -> View:
             one.rule.kind,
             one.rule.feed_settings.sensitive,
             found,
-            *(_certain(one) if one.draw is None else one.draw[1:]),
+            *((None, float(one.place is not None), None) if one.draw is None else one.draw[1:]),
         )
         for one, found in zip(due, chosen.order.features(due), strict=True)
     )

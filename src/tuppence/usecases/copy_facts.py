@@ -1,6 +1,7 @@
 """Copies facts and consents between a store and a database."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
@@ -35,6 +36,14 @@ class FactDatabase(Protocol):
 
     def schema(self) -> Schema:
         """Return the schema of the facts."""
+        ...
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Keep other loads out until the end of the block.
+
+        A store is read in the block, so that a load which waited does not bring back what was
+        there before the one that it waited for.
+        """
         ...
 
     def load(
@@ -167,7 +176,8 @@ def load_facts(
         database.load(facts.schema, parts, agreement, store.consents.of_all, names)
         return facts.transaction_count
 
-    return store.read_facts(load)
+    with database.turn():
+        return store.read_facts(load)
 
 
 def share_facts(store: CopiedStore, shared: SharedStore, advance: Callable[[int], None]) -> int:
@@ -225,7 +235,8 @@ def load_changes(store: CopiedStore, database: FactDatabase, agreement: Agreemen
         database.load(facts.schema, parts, agreement, store.consents.of_all, names)
         return count
 
-    return store.read_facts(load)
+    with database.turn():
+        return store.read_facts(load)
 
 
 def dump_facts(database: FactDatabase, facts: StoredFacts, consents: StoredConsents) -> int:

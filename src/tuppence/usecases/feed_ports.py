@@ -80,8 +80,8 @@ class ViewedItem(msgspec.Struct, frozen=True, omit_defaults=True):
         sensitive: Whether nothing may be learned from it.
         features: Its features for the model, see `relevance.features`.
         points: Points from the model; None in rule order, or if it could not be shown.
-        chance: Chance with which it was shown: without a draw it is 1 for what was shown and 0 for
-            the rest. None in views that were logged before these two were.
+        chance: Chance with which it was shown: 1 or 0 where nothing was drawn; None in views of
+            earlier versions.
         looks: Expected number of looks at it.
     """
 

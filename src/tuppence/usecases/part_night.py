@@ -22,8 +22,8 @@ from tuppence.usecases.run import (
     Clock,
     RunOutcome,
     begin_run,
-    name_run,
     no_clock,
+    record_of,
     resume_run,
     tally_of,
 )
@@ -54,7 +54,10 @@ class PartWorkers(Protocol):
     def each(
         self, do: DoPart, parts: Sequence[WorkItem]
     ) -> Iterator[tuple[WorkItem, Tally | PartProblem]]:
-        """Yield each part with its outcome, in the order in which they are done."""
+        """Yield each part with its outcome, in the order in which they are done.
+
+        A part that a TransientError has ended is tried again before it counts as not done.
+        """
         ...
 
 
@@ -194,14 +197,7 @@ def _run_of(
 ) -> tuple[RunRecord, list[WorkItem]]:
     """Return the record of a run over some facts, and its parts."""
     parts = [WorkItem(name, 0, customers) for name, customers in facts.partitions()]
-    record = RunRecord(
-        name_run(facts.digest, ruleset.digest, as_of),
-        as_of.day,
-        ruleset.digest,
-        tuple(part.name for part in parts),
-        started=clock(),
-    )
-    return record, parts
+    return record_of(facts, parts, ruleset, as_of, clock()), parts
 
 
 def _incomplete(missing: Mapping[str, PartProblem], count: int) -> UserError:

@@ -112,20 +112,32 @@ def run(
     Raises:
         UserError: Results of a later date are already stored.
     """
-    record = RunRecord(
-        name_run(facts.digest, ruleset.digest, as_of),
-        as_of.day,
-        ruleset.digest,
-        tuple(item.name for item in items),
-        started=clock(),
-        processors=processors,
-    )
+    record = record_of(facts, items, ruleset, as_of, clock(), processors)
 
     def work(left: Sequence[WorkItem]) -> Iterator[tuple[WorkItem, Tally]]:
         for item, evaluation in evaluate_items(left):
             yield item, commit_item(record.run_id, item, evaluation, results, ledger)
 
     return resume_run(record, items, ledger, work, advance, clock)
+
+
+def record_of(
+    facts: FactSource,
+    items: Sequence[WorkItem],
+    ruleset: Ruleset,
+    as_of: Date,
+    started: int | None,
+    processors: int = 0,
+) -> RunRecord:
+    """Return the record of a run that begins; the arguments are those of `run`."""
+    return RunRecord(
+        name_run(facts.digest, ruleset.digest, as_of),
+        as_of.day,
+        ruleset.digest,
+        tuple(item.name for item in items),
+        started=started,
+        processors=processors,
+    )
 
 
 def resume_run(

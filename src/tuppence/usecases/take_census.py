@@ -103,15 +103,16 @@ def renew_census(
     if not any(_reads_census(PlannedRule(one, as_of)) for one in ruleset.rules):
         return False
     facts = store.permitted_facts(use)
-    parts = _drawn(facts.partitions(), first)
+    parts = parts_to_count(facts, first)
     advance = begin(sum(count for _, count in parts))
-    store.keep_census(take_census(facts, first, threads, advance))
+    store.keep_census(take_census(facts, first, parts, threads, advance))
     return True
 
 
 def take_census(
     facts: PermittedFacts,
     first: Date,
+    parts: Sequence[tuple[str, int]],
     threads: int = 1,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Census:
@@ -120,6 +121,7 @@ def take_census(
     Args:
         facts: The facts; people whose consents allow nothing have none.
         first: The first of the month.
+        parts: The partitions that are counted, with their numbers of people: `parts_to_count`.
         threads: Number of threads that count.
         advance: Called with the number of people of each partition that was counted.
     """
@@ -132,17 +134,16 @@ def take_census(
         return _Counted(_by_cohort(batch, last), _fixed_prices(batch, last))
 
     with ThreadPoolExecutor(threads) as pool:
-        parts = _drawn(facts.partitions(), first)
         for (_, people), found in in_order(parts, lambda one: pool.submit(count, one), threads):
             prices.append(found.prices)
             for name, sums in found.spent.items():
                 cohorts.setdefault(name, []).append(sums)
             advance(people)
-    usual = {name: _usual(np.concatenate(parts)) for name, parts in sorted(cohorts.items())}
+    usual = {name: _usual(np.concatenate(sums)) for name, sums in sorted(cohorts.items())}
     return Census(first.day, {name: one for name, one in usual.items() if one}, _rises(prices))
 
 
-def _drawn(parts: Sequence[tuple[str, int]], first: Date) -> list[tuple[str, int]]:
+def parts_to_count(facts: PermittedFacts, first: Date) -> list[tuple[str, int]]:
     """Return the partitions that a census counts: all, or as many as have `MOST` people.
 
     Which ones follows from a hash of their names and the month, and from nothing about people.
@@ -152,7 +153,7 @@ def _drawn(parts: Sequence[tuple[str, int]], first: Date) -> list[tuple[str, int
         return hashlib.sha256(f"{first} {part[0]}".encode()).digest()
 
     drawn: list[tuple[str, int]] = []
-    for part in sorted(parts, key=key):
+    for part in sorted(facts.partitions(), key=key):
         if sum(count for _, count in drawn) >= MOST:
             break
         drawn.append(part)

@@ -22,7 +22,7 @@ class Arrived(NamedTuple):
     """A file in an inbox.
 
     Attributes:
-        source: Its origin, such as the name of a bank: the folder that it is in.
+        source: Its origin, such as the name of a bank: the folder that it is in; empty for none.
         name: Its name.
     """
 
@@ -96,7 +96,7 @@ def _take_in(
     file: Arrived, inbox: Inbox, import_file: "Callable[[Path, Path], ImportedTable]", folder: Path
 ) -> TakenIn:
     try:
-        mapping = inbox.fetch(Arrived(file.source, MAPPING), folder)
+        mapping = inbox.fetch(_mapping_of(file), folder)
         imported = import_file(inbox.fetch(file, folder), mapping)
     except UserError as error:
         if error.code.partition(".")[0] not in ABOUT_THE_FILE:
@@ -106,3 +106,15 @@ def _take_in(
         return TakenIn(file, None, reason)
     inbox.finish(file, imported.rejects_file)
     return TakenIn(file, imported, "")
+
+
+def _mapping_of(file: Arrived) -> Arrived:
+    """Return the mapping by which a file is read, which lies beside it.
+
+    Raises:
+        UserError: The file is not in the folder of a source.
+    """
+    if not file.source:
+        message = "the file is in no folder, so its mapping is not known"
+        raise UserError("file.source", message, "put it into the folder of its source")
+    return Arrived(file.source, MAPPING)

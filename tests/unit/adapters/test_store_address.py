@@ -1,21 +1,31 @@
 """A store at an address: snapshots, parts that are done twice, ranges, damage, many writers."""
 
 import datetime
+import io
 import json
 import os
+import pickle
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import polars as pl
 import pytest
+import stamina
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from tests.addresses import AS_OF, Packed, packed, population, run_here, run_there, share, use_as_of
 from tests.building import bank, day, some_rules
 from tests.conftest import Run
+from tests.results import new_table
 
+from tuppence.adapters.aws.clients import client
+from tuppence.adapters.aws.results import DynamoResults
 from tuppence.adapters.embedded.database import Database
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.objects import nights
+from tuppence.adapters.objects.address_consents import GROUPS, AddressConsents
 from tuppence.adapters.objects.address_place import AddressPlace
 from tuppence.adapters.objects.erasing import ErasableAddress
 from tuppence.adapters.objects.night_parts import keep_problem
@@ -25,13 +35,15 @@ from tuppence.adapters.objects.store_address import StoreAddress
 from tuppence.adapters.part_threads import PartThreads
 from tuppence.bootstrap.address import night_at_address, store_at
 from tuppence.bootstrap.store import StoreFolder
-from tuppence.errors import UserError
+from tuppence.errors import TransientError, UserError
 from tuppence.facts.batch import FactBatch
 from tuppence.facts.census import Census
 from tuppence.facts.consent import PURPOSE, SCOPE, Consent
 from tuppence.facts.schema import Schema
 from tuppence.feel.values import Date
+from tuppence.results.packed import Layout
 from tuppence.rules.ruleset import Ruleset
+from tuppence.rules.value_names import value_names
 from tuppence.usecases.ledger import RunRecord, Tally, WorkItem
 from tuppence.usecases.part_night import (
     NightAtAddress,
@@ -287,7 +299,7 @@ def test_those_who_withdraw_consent_keep_their_results_and_get_no_new_ones(
     run_there(shared, rules, AS_OF)
     before = packed(shared)
     gone = Consent("C0000002", "1", PURPOSE, SCOPE, "GB", 0, withdrawn=day(AS_OF))
-    shared._record([gone])
+    shared.consents.record([gone])
     outcome = run_there(shared, rules, NEXT)
     assert outcome.tally.customers == 59
     assert packed(shared)["C0000002"] == before["C0000002"]
@@ -504,7 +516,7 @@ def test_an_erasure_leaves_nothing_of_a_customer_in_any_object(
 ) -> None:
     shared = share(here, f"file://{tmp_path}/shared")
     partial = Consent("C0000003", "1", PURPOSE, ("transactions",), "GB", 0)
-    shared._record([partial])
+    shared.consents.record([partial])
     run_there(shared, rules, AS_OF)
     forget = ("forget", "C0000003", "--store", str(shared), "--yes")
     night_at_address(shared, use_as_of(NEXT), "", 1).nights.start(
@@ -512,6 +524,10 @@ def test_an_erasure_leaves_nothing_of_a_customer_in_any_object(
     )
     assert "run.unfinished" in tuppence(*forget, status=1).stderr
     run_there(shared, rules, NEXT)
+    runs = tmp_path / "shared/runs"
+    for name in ("000009-late/results/p00000-a", "000009-late/done/p00000.json"):
+        (runs / name).parent.mkdir(parents=True, exist_ok=True)
+        (runs / name).write_text("C0000003")
     before = packed(shared)
     said = tuppence(*forget).stdout
     assert "the results, 1 consents" in said
@@ -526,6 +542,136 @@ def test_an_erasure_leaves_nothing_of_a_customer_in_any_object(
     assert "facts.unknown-customer" in tuppence(*forget, status=1).stderr
 
 
+def test_an_erasure_can_give_up_a_run_and_late_workers_keep_nothing(
+    shared: StoreAddress, rules: Ruleset, tmp_path: Path, tuppence: Run
+) -> None:
+    run_there(shared, rules, AS_OF)
+    before = packed(shared)
+    facts, runs = shared.nights(use_as_of(NEXT))
+    run_id, left = begin_by_parts(facts, runs, rules, Date(day(NEXT)))
+    late = runs.doing(run_id)
+    assert isinstance(late(left[1]), Tally)
+    forget = ("forget", "C0000003", "--store", str(shared), "--yes")
+    assert "--abandon-run" in tuppence(*forget, status=1).stderr
+    tuppence(*forget, "--abandon-run")
+    del before["C0000003"]
+    assert packed(shared) == before, "those of the run before are the last ones again"
+    files = sorted((tmp_path / "shared").rglob("*"))
+    found = late(left[0])
+    assert isinstance(found, PartProblem)
+    assert found.code == "run.superseded"
+    assert sorted((tmp_path / "shared").rglob("*")) == files
+    assert run_there(shared, rules, NEXT).tally.customers == 59
+    tuppence("forget", "C0000004", "--store", str(shared), "--yes", "--abandon-run")
+
+
+def test_a_run_that_is_given_up_for_another_one_is_named(
+    shared: StoreAddress, rules: Ruleset, tuppence: Run
+) -> None:
+    shared.rulesets.put(rules)
+    record = RunRecord("first", day(AS_OF), rules.digest, ())
+    shared.nights(use_as_of())[1].start(record)
+    command = ("run", "--store", str(shared), "--rules", "catalogue/bank_fees.yaml")
+    told = tuppence(*command, "--as-of", AS_OF).stderr
+    assert f"The run before, first as of {AS_OF}, was not finished. It was given up" in told
+    assert "given up" not in tuppence(*command, "--as-of", NEXT).stderr
+
+
+def test_the_first_run_can_be_given_up(shared: StoreAddress, rules: Ruleset) -> None:
+    shared.nights(use_as_of())[1].start(RunRecord("first", day(AS_OF), rules.digest, ()))
+    nights.abandon_night(Objects(str(shared)))
+    nights.abandon_night(Objects(str(shared)))
+    assert shared.latest_run() is None
+    assert run_there(shared, rules, AS_OF).tally.customers == 60
+
+
+def test_rows_that_nothing_names_are_read_after_an_erasure(
+    shared: StoreAddress, rules: Ruleset, tmp_path: Path, tuppence: Run
+) -> None:
+    """A writer that was broken off leaves compressed rows, in which no search finds a name."""
+    run_there(shared, rules, AS_OF)
+    lost, table = tmp_path / "shared/facts/p00000-lost", io.BytesIO()
+    customers = pl.DataFrame({"id": [f"C{number:07}" for number in range(5_000)]})
+    customers.write_parquet(table, compression="zstd")
+    content = b'{"account":["main"]}' + 2 * table.getvalue()
+    assert b"C0000003" not in content, "no search of the bytes finds the name"
+    lost.write_bytes(content)
+    forget = ("forget", "C0000003", "--store", str(shared), "--yes")
+    said = tuppence(*forget, status=1).stderr
+    assert "traces of this customer are left in facts/p00000-lost" in said
+    lost.write_bytes(content[:-100])
+    assert "facts/p00000-lost" in tuppence(*forget, status=1).stderr
+    lost.unlink()
+    assert "facts.unknown-customer" in tuppence(*forget, status=1).stderr
+
+
+class BusyResults:
+    """Opens results in a table that is throttled the first times that rows are put there.
+
+    Args:
+        name: The table.
+        layout: The layout of the results.
+        times: The number of requests that are throttled.
+    """
+
+    def __init__(self, name: str, layout: Layout, times: int) -> None:
+        self.refusals = [None] * times
+        self._name = name
+        self._layout = layout
+
+    def __call__(self) -> DynamoResults:
+        dynamodb = client("dynamodb", attempts=1)
+        dynamodb.meta.events.register("before-send.dynamodb.BatchExecuteStatement", self._refuse)
+        return DynamoResults(dynamodb, self._name, lambda _: self._layout)
+
+    def _refuse(self, request: AWSPreparedRequest, **_: object) -> AWSResponse | None:
+        if not self.refusals:
+            return None
+        self.refusals.pop()
+        return AWSResponse(request.url, 400, {}, Throttled(THROTTLED))
+
+
+class Throttled(io.BytesIO):
+    """The body of an answer as botocore reads it."""
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self.read()
+
+
+THROTTLED = b'{"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException"}'
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_part_whose_table_is_throttled_is_done_again_after_a_pause(
+    shared: StoreAddress, rules: Ruleset
+) -> None:
+    shared.rulesets.put(rules)
+    layout = Layout(rules.digest, value_names(rules.content))
+    table = BusyResults(new_table("customer_id", "rule_id"), layout, 2)
+    night = NightAtAddress(*shared.nights(use_as_of(), table), PartThreads(1))
+    with stamina.set_testing(True, attempts=3):
+        outcome = run_by_parts(night, rules, Date(day(AS_OF)), lambda _: None)
+    assert outcome.tally.customers == 60
+    assert not table.refusals
+    assert len(packed(shared)) == 60
+    table = BusyResults(new_table("customer_id", "rule_id"), layout, 9)
+    nights = shared.nights(use_as_of(NEXT), table)[1]
+    part = WorkItem("p00000", 0, 10)
+    nights.start(RunRecord("busy", day(NEXT), rules.digest, (part.name,)))
+    with stamina.set_testing(True, attempts=3):
+        ((_, found),) = PartThreads(1).each(nights.doing("busy"), [part])
+    assert isinstance(found, PartProblem)
+    assert found.code == "results.unavailable"
+    assert nights.problems("busy") == {"p00000": found}, "the end of a night on AWS names it"
+
+
+def test_a_transient_error_stays_one_when_another_process_raises_it() -> None:
+    error = TransientError("results.unavailable", "busy", "try again later", ["a", "b"], 3)
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - its own bytes
+    assert type(copy) is TransientError
+    assert vars(copy) == vars(error)
+
+
 def test_a_night_reads_the_census_of_its_beginning(shared: StoreAddress, rules: Ruleset) -> None:
     first = Census(day("2026-06-01"), {"GBP 1 1": {"groceries": 30_000}})
     shared.keep_census(first)
@@ -538,3 +684,28 @@ def test_a_night_reads_the_census_of_its_beginning(shared: StoreAddress, rules: 
     assert isinstance(do, AddressPart)
     assert nights._OpenNight(do.address, do.folder, None)._facts.read("p00000").census == first
     assert shared.census() == Census(day("2026-07-01"))
+
+
+def test_consents_are_kept_by_groups_of_customers(tmp_path: Path) -> None:
+    objects = Objects(f"file://{tmp_path}/shared")
+    people = [Consent(f"c{n}", f"{n % 2}", PURPOSE, SCOPE, "GB", 0) for n in range(200)]
+
+    def write(start: int) -> None:
+        AddressConsents(objects).record(people[start::4])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    consents = AddressConsents(objects)
+    assert set(consents.all()) == set(people)
+    assert 1 < len(list((tmp_path / "shared/consents").glob("*.json"))) <= GROUPS
+    changed = msgspec.structs.replace(people[0], withdrawn=1)
+    consents.record([changed])
+    assert consents.of("c0") == [changed]
+    assert (consents.erase("c0"), consents.erase("c0")) == (1, 0)
+    assert consents.of("c1") == [people[1]]
+    assert len(consents.all()) == 199
+    objects.put("consents.json", b"[]")
+    for read in (consents.all, lambda: consents.of("c1")):
+        with pytest.raises(UserError, match="an earlier version has kept the consents") as raised:
+            read()
+        assert raised.value.code == "store.version"

@@ -207,6 +207,7 @@ def test_a_rule_test_fails_on_every_unexpected_result(
         ("customer: {shoe size: 40}", "has shoe size, which is not a field"),
         ("customer: {birth year: abc}", "has 'abc' as birth year; it must be of type number"),
         ("accounts: [{id: a, type: null}]", "has None as type; it must not be null"),
+        ("accounts: [{id: a, customer: bob}]", "has 'bob' as customer; it must be test customer"),
         (
             "transactions: [{days ago: x, amount: 1}]",
             "'x' as days ago; it must be a whole number",

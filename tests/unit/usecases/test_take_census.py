@@ -27,6 +27,7 @@ from tuppence.usecases.take_census import (
     FEW,
     LEAST,
     ROUND,
+    parts_to_count,
     renew_census,
     stable_median,
     take_census,
@@ -96,9 +97,13 @@ def many(count: int, risen: int) -> FactBatch:
     return batch_from(ordered(coded(frames, Schema())), Schema())
 
 
+def counted_at(facts: PermittedFacts, first: Date = FIRST) -> Census:
+    return take_census(facts, first, parts_to_count(facts, first))
+
+
 def census_of(batch: FactBatch, limited: Mapping[str, Access] | None = None) -> Census:
     facts = LoadedFacts(Schema(), "digest", {"p1": batch})
-    return take_census(PermittedFacts(facts, limited or {}), FIRST)
+    return counted_at(PermittedFacts(facts, limited or {}))
 
 
 def test_a_census_has_what_fifty_people_and_five_more_have_in_common() -> None:
@@ -128,7 +133,9 @@ def test_of_many_people_whole_partitions_are_drawn_by_month(
     monkeypatch.setattr(facts, "read", permitted)
     monkeypatch.setattr(taking, "MOST", 150)
     counted: list[int] = []
-    census = take_census(facts, FIRST, threads=2, advance=counted.append)
+    census = take_census(
+        facts, FIRST, parts_to_count(facts, FIRST), threads=2, advance=counted.append
+    )
     assert census == census_of(people)
     assert counted == [60, 60, 60]
     drawn = set(read)
@@ -136,7 +143,7 @@ def test_of_many_people_whole_partitions_are_drawn_by_month(
     months = set[frozenset[str]]()
     for month in range(1, 7):
         read.clear()
-        take_census(facts, Date(day(f"2026-{month:02}-01")))
+        counted_at(facts, Date(day(f"2026-{month:02}-01")))
         months.add(frozenset(read))
     assert drawn in months
     assert len(months) > 1

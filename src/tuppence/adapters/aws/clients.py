@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader, create_loader
 
-from tuppence.errors import UserError
+from tuppence.errors import TransientError, UserError
 
 ATTEMPTS: Final = 8
 """Attempts of each request: after throttling, a server error or a broken connection it is sent
@@ -56,7 +56,8 @@ def aws_errors(code: str, what: str) -> Iterator[None]:
         what: The resource that the message names.
 
     Raises:
-        UserError: `CODE.unavailable` if trying again may help, `CODE.refused` if it does not.
+        TransientError: `CODE.unavailable`: trying again may help.
+        UserError: `CODE.refused`: it does not.
     """
     try:
         yield
@@ -66,12 +67,12 @@ def aws_errors(code: str, what: str) -> Iterator[None]:
             message = f"{what}: AWS refused: {aws_code}"
             hint = "check that it exists and that the role may use it"
             raise UserError(f"{code}.refused", message, hint) from error
-        raise UserError(
+        raise TransientError(
             f"{code}.unavailable", f"{what}: AWS answered {aws_code}", "try again later"
         ) from error
     except BotoCoreError as error:
         message = f"{what}: AWS cannot be reached ({type(error).__name__})"
-        raise UserError(f"{code}.unavailable", message, "try again later") from error
+        raise TransientError(f"{code}.unavailable", message, "try again later") from error
 
 
 def error_code(error: ClientError) -> str:

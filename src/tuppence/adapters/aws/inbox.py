@@ -1,7 +1,7 @@
 """An inbox of files in a bucket.
 
 inbox/SOURCE/mapping.yaml         how the files of a source are read; it stays
-inbox/SOURCE/FILE                 a file that has arrived
+inbox/SOURCE/FILE                 a file that has arrived; one outside of the folders is refused
 imported/SOURCE/FILE              a file that was imported
 imported/SOURCE/FILE.rejects.csv  its rows that could not be taken, with the reasons
 refused/SOURCE/FILE               a file that could not be imported
@@ -67,7 +67,7 @@ class S3Inbox:
             for page in pages:
                 for stored in page.get("Contents", ()):
                     source, _, name = stored["Key"].removeprefix(INBOX).rpartition("/")
-                    if source and name and name != MAPPING:
+                    if name and (name != MAPPING or not source):
                         yield stored["LastModified"], Arrived(source, name), stored["ETag"]
 
     def fetch(self, file: Arrived, folder: Path) -> Path:
@@ -139,4 +139,4 @@ class S3Inbox:
 
 
 def _key(prefix: str, file: Arrived) -> str:
-    return f"{prefix}{file.source}/{file.name}"
+    return "/".join((prefix.removesuffix("/"), *filter(None, file)))

@@ -202,7 +202,7 @@ class FactStore:
         Raises:
             UserError: The store exists and its customers have other attributes.
         """
-        place: Place = FolderPlace(root) if isinstance(root, Path) else root
+        place: Place = FolderPlace(root, for_writing=True) if isinstance(root, Path) else root
         place.make(Manifest(FORMAT, schema.attributes))
         store = cls(place)
         if schema.attributes and store.schema != schema:

@@ -126,12 +126,15 @@ class FolderPlace:
 
     Args:
         root: The store's directory; the facts are in `facts` below it.
+        for_writing: Keep what was read of customers and accounts: a writer asks for all of them
+            several times for each file that it imports, and segments never change.
     """
 
     in_columns = False
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, for_writing: bool = False) -> None:
         self._root = root
+        self._tables: dict[tuple[str, str], pl.DataFrame] | None = {} if for_writing else None
         self._folder = root / layout.FACTS
         self._path = self._folder / layout.MANIFEST
 
@@ -169,9 +172,13 @@ class FolderPlace:
         """Return the bytes of some files of a segment."""
         return {name: read_file(self._folder / segment.name / name) for name in names}
 
-    def remembered(self, key: tuple[str, str], read: Callable[[], pl.DataFrame]) -> pl.DataFrame:  # noqa: ARG002
-        """Return a table as it is on the disk now."""
-        return read()
+    def remembered(self, key: tuple[str, str], read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        """Return a table: for readers as it is on the disk now."""
+        if self._tables is None:
+            return read()
+        if key not in self._tables:
+            self._tables[key] = read()
+        return self._tables[key]
 
     def write_files(self, name: str, files: Mapping[str, bytes]) -> None:
         """Write a folder, unless it is there."""

@@ -1,7 +1,7 @@
 """Access to the personal data of one customer in a store, to export or erase them."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.locking import consistent
@@ -18,14 +18,38 @@ from tuppence.usecases.export_personal_data import PersonalData
 from tuppence.usecases.learn_order import read_log, renew_models
 
 
-class PersonalFolder:
-    """The data of one customer in a store. Implements the ports PersonalStore and ErasableStore.
+class PersonalSource(Protocol):
+    """A store of facts and rules, in a folder or at an address."""
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of the facts."""
+        ...
+
+    def facts(self) -> FactStore:
+        """Open the facts."""
+        ...
+
+    def name_of(self, customer: str) -> str:
+        """Return the name of a customer in the store."""
+        ...
+
+    def ruleset(self, digest: str) -> Ruleset:
+        """Return the ruleset that results were made with."""
+        ...
+
+
+Source = TypeVar("Source", bound=PersonalSource)
+
+
+class PersonalReader(Generic[Source]):
+    """Reads the facts of one customer in a store.
 
     Args:
-        store: The store; the caller of erasing methods holds its lock.
+        store: The store.
     """
 
-    def __init__(self, store: StoreFolder) -> None:
+    def __init__(self, store: Source) -> None:
         self._store = store
 
     def __str__(self) -> str:
@@ -47,6 +71,13 @@ class PersonalFolder:
     def rows_of(self, customer: str) -> Rows:
         """Return the facts of a customer; no rows if there is no such customer."""
         return rows_of_customer(self._store.facts(), customer)
+
+
+class PersonalFolder(PersonalReader[StoreFolder]):
+    """The data of one customer in a folder. Implements the ports PersonalStore and ErasableStore.
+
+    The caller of erasing methods holds the lock of the store.
+    """
 
     def personal_data(self, customer: str) -> PersonalData:
         """Return the data of a customer, read until two successive reads agree."""

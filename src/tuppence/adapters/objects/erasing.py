@@ -1,6 +1,7 @@
 """Exports and erases a customer of a store at an address; after erasing it reads all again."""
 
 import datetime
+import re
 from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
@@ -9,22 +10,23 @@ import polars as pl
 
 from tuppence.adapters.embedded import layout
 from tuppence.adapters.embedded.locking import consistent
-from tuppence.adapters.embedded.privacy import rows_of_customer
+from tuppence.adapters.embedded.privacy import PersonalReader
+from tuppence.adapters.objects.address_consents import CONSENTS
 from tuppence.adapters.objects.address_place import MANIFEST
 from tuppence.adapters.objects.night_parts import erase_results, frame_of, parts_done
-from tuppence.adapters.objects.nights import Begun, latest_night
+from tuppence.adapters.objects.nights import LATEST, Begun, latest_night
 from tuppence.adapters.objects.objects import Objects
-from tuppence.adapters.objects.store_address import CONSENTS, StoreAddress
+from tuppence.adapters.objects.store_address import StoreAddress
 from tuppence.errors import UserError
-from tuppence.facts.rows import Rows
-from tuppence.facts.schema import Schema
-from tuppence.rules.ruleset import Ruleset
 from tuppence.usecases.erase_customer import ErasedRows, Traces
 from tuppence.usecases.export_personal_data import PersonalData
 
 NIGHT: Final = "/night.json"
 UNNAMED: Final = datetime.timedelta(days=1)
 """Time after which nobody will name a segment any more."""
+_PARQUET: Final = b"PAR1"
+_TABLES: Final = re.compile(b"PAR1.*?PAR1", re.DOTALL)
+"""Files of Parquet, which begin and end with these letters."""
 
 
 class OlderVersions(Protocol):
@@ -39,35 +41,12 @@ class OlderVersions(Protocol):
         ...
 
 
-class PersonalAddress:
-    """The data of one customer at an address, to be read. Implements the port PersonalStore.
-
-    Args:
-        store: The store.
-    """
-
-    def __init__(self, store: StoreAddress) -> None:
-        self._store = store
-
-    def __str__(self) -> str:
-        return str(self._store)
-
-    @property
-    def schema(self) -> Schema:
-        """The schema of the facts."""
-        return self._store.schema
-
-    def name_of(self, customer: str) -> str:
-        """Return the name of a customer in the store."""
-        return self._store.name_of(customer)
-
-    def ruleset(self, digest: str) -> Ruleset:
-        """Return the ruleset that results were made with."""
-        return self._store.ruleset(digest)
+class PersonalAddress(PersonalReader[StoreAddress]):
+    """The data of one customer at an address, to be read. Implements the port PersonalStore."""
 
     def personal_data(self, customer: str) -> PersonalData:
         """Return the data of a customer; imports, rejects and feeds stay in folders."""
-        rows = consistent(lambda: rows_of_customer(self._store.facts(), customer))
+        rows = consistent(lambda: self.rows_of(customer))
         results = before = None
         if rows.customers is not None and self._store.has_results:
             results, before, _ = self._store.results_of(customer)
@@ -75,7 +54,7 @@ class PersonalAddress:
         return PersonalData(rows, consents, results, (), replaced=before)
 
 
-class ErasableAddress:
+class ErasableAddress(PersonalReader[StoreAddress]):
     """The data of one customer at an address. Implements the port ErasableStore.
 
     Args:
@@ -90,28 +69,19 @@ class ErasableAddress:
     def __init__(
         self, store: StoreAddress, objects: Objects, versions: OlderVersions | None
     ) -> None:
-        self._store = store
+        super().__init__(store)
         self._objects = objects
         self._versions = versions
         night, _ = latest_night(objects)
         if night is not None and not night.record.finished:
             message = f"{store}: the last run is not finished, and may keep results of a customer"
-            raise UserError("run.unfinished", message, "finish it with the same tuppence run")
-
-    def __str__(self) -> str:
-        return str(self._store)
-
-    def name_of(self, customer: str) -> str:
-        """Return the name of a customer in the store."""
-        return self._store.name_of(customer)
-
-    def rows_of(self, customer: str) -> Rows:
-        """Return the facts of a customer; no rows if there is no such customer."""
-        return rows_of_customer(self._store.facts(), customer)
+            hint = "finish it with the same tuppence run, or give it up with --abandon-run"
+            raise UserError("run.unfinished", message, hint)
 
     def erase_kept(self, customer: str, accounts: Collection[str]) -> ErasedRows:  # noqa: ARG002
         """Erase consents and results, also those of the run before, and count them."""
         had_results = False
+        self._objects.delete(self._of_superseded_runs())
         for folder in self._runs():
             had_results |= erase_results(self._objects, folder, customer)
             begun = self._begun(folder)
@@ -120,7 +90,7 @@ class ErasableAddress:
                 left = msgspec.structs.replace(begun, limited=limited)
                 self._objects.put(folder + NIGHT, msgspec.json.encode(left))
             self._objects.delete([f"{folder}/{layout.CENSUS}"])
-        consents = self._store.erase_consents(customer)
+        consents = self._store.consents.erase(customer)
         return ErasedRows(had_results, consents, 0, 0, 0)
 
     def erase_facts(self, customer: str) -> int:
@@ -154,7 +124,10 @@ class ErasableAddress:
         return 0
 
     def look_for(self, customer: str, accounts: Collection[str]) -> Traces:
-        """Read every object of the store for traces of a customer."""
+        """Read every object of the store for traces of a customer.
+
+        An object that nothing names is read as what it is, since compressed rows hide names.
+        """
         facts = self._store.facts()
         left: list[str] = []
         owners = facts.owners()
@@ -171,23 +144,33 @@ class ErasableAddress:
                     left.append(done.results)
             if customer in self._begun(folder).limited:
                 left.append(folder + NIGHT)
-        if any(consent.customer == customer for consent in self._store.all_consents()):
+        if self._store.consents.of(customer):
             left.append(CONSENTS)
         for name in names:
-            if name in named or name == CONSENTS or name.endswith(NIGHT):
+            if name in named or name.startswith(f"{CONSENTS}/") or name.endswith(NIGHT):
                 continue  # was read above, by its rows
             try:
                 data, _ = self._objects.get(name)
             except FileNotFoundError:  # a writer has removed it meanwhile
                 continue
-            if customer.encode() in data:
-                if name.startswith((layout.FACTS, layout.RUNS)) and not name.endswith(".json"):
-                    left.append(name)
-                else:
-                    mentions += 1
+            is_row_file = name.startswith(layout.FACTS) or "/results/" in name
+            if is_row_file and name != MANIFEST and _names_one(data, {customer, *accounts}):
+                left.append(name)
+            elif customer.encode() in data:
+                mentions += 1
         if self._versions is not None:
             left += [f"{one['Key']}, version {one['VersionId']}" for one in self._versions.older()]
         return Traces(len(names), tuple(left), mentions)
+
+    def _of_superseded_runs(self) -> list[str]:
+        """Return the objects of runs that are neither the last one nor that before it.
+
+        Workers that were late have put them there, or a run was begun and never finished.
+        """
+        night, _ = latest_night(self._objects)
+        kept = (LATEST,) if night is None else (LATEST, f"{night.folder}/", f"{night.before}/")
+        names = (name for name, _ in self._objects.names(layout.RUNS))
+        return [name for name in names if not name.startswith(kept)]
 
     def _runs(self) -> list[str]:
         """Return the folders of all runs."""
@@ -196,3 +179,21 @@ class ErasableAddress:
 
     def _begun(self, folder: str) -> Begun:
         return msgspec.json.decode(self._objects.get(folder + NIGHT)[0], type=Begun)
+
+
+def _names_one(data: bytes, names: Collection[str]) -> bool:
+    """Return whether an object holds one of some names, also in rows; true if it is damaged.
+
+    A segment is several files one after the other: texts as JSON, and tables as Parquet.
+    """
+    if any(name.encode() in data for name in names):
+        return True
+    for table in _TABLES.findall(data):
+        try:
+            frame = pl.read_parquet(table)
+        except pl.exceptions.PolarsError:
+            return True
+        texts = (column for column in frame.iter_columns() if column.dtype == pl.String)
+        if any(column.is_in(list(names)).any() for column in texts):
+            return True
+    return _PARQUET in _TABLES.sub(b"", data)

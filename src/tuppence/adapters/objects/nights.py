@@ -34,9 +34,9 @@ from tuppence.adapters.objects.night_parts import (
     put_results,
     rows_of,
 )
-from tuppence.adapters.objects.objects import UNREACHABLE, Objects
+from tuppence.adapters.objects.objects import Objects
 from tuppence.engine.columnar import Engine
-from tuppence.errors import UserError
+from tuppence.errors import TransientError, UserError
 from tuppence.facts.consent import Access
 from tuppence.facts.permitted import PermittedFacts
 from tuppence.feel.values import Date
@@ -229,23 +229,32 @@ class AddressPart(msgspec.Struct, frozen=True):
         """Do a part, unless it is done; keep the reason if it cannot be done.
 
         Raises:
-            UserError: The address cannot be reached; a later try may succeed.
+            TransientError: The store or the table of results cannot be reached; the reason is kept
+                as well, and a later try may succeed.
         """
         if self.version != _VERSION:
             message = f"a worker has version {_VERSION}, and the run is of {self.version}"
             return PartProblem("run.version", message, "give all machines the same version")
         try:
             return _open_night(self.address, self.folder, self.further).do(part.partition)
+        except TransientError as error:
+            with contextlib.suppress(UserError):
+                self._keep(part, PartProblem(error.code, error.message, error.hint))
+            raise
         except UserError as error:
-            if error.code == UNREACHABLE:
-                raise
             problem = PartProblem(error.code, error.message, error.hint)
+            if error.code == "run.superseded":  # its folder is gone, or soon will be
+                return problem
         except Exception as error:
             _logger.exception("part failed", extra={"partition": part.partition})
             message = f"a fault of the program ended it: {type(error).__name__}"
             problem = PartProblem("run.failed", message, "the worker's log says where")
-        keep_problem(Objects(self.address), self.folder, part.partition, problem)
+        self._keep(part, problem)
         return problem
+
+    def _keep(self, part: WorkItem, problem: PartProblem) -> None:
+        """Keep the reason why a part could not be done, for the end of the run."""
+        keep_problem(Objects(self.address), self.folder, part.partition, problem)
 
 
 class _OpenNight:
@@ -255,7 +264,10 @@ class _OpenNight:
         self._objects = Objects(address)
         self._folder = folder
         self._further = further
-        begun = msgspec.json.decode(self._objects.get(f"{folder}/night.json")[0], type=Begun)
+        try:
+            begun = msgspec.json.decode(self._objects.get(f"{folder}/night.json")[0], type=Begun)
+        except FileNotFoundError:
+            raise _superseded(self._objects) from None
         self._before = begun.before
         self._facts = PermittedFacts(FactStore(_place(self._objects, folder)), begun.limited)
         schema = self._facts.schema
@@ -265,6 +277,7 @@ class _OpenNight:
 
     def do(self, partition: str) -> Tally:
         """Do a part, unless it is done."""
+        self._check_kept()
         done = part_done(self._objects, self._folder, partition)
         if done is not None:
             return done.tally
@@ -274,12 +287,27 @@ class _OpenNight:
         rows, tally = evaluate_part(self._facts, self._engine, partition, before)
         self._write_further(rows)
         made = put_results(self._objects, self._folder, partition, encode_results(rows), tally)
-        mine = made.results
-        if not self._objects.create(done_name(self._folder, partition), msgspec.json.encode(made)):
+        mine, entry = made.results, done_name(self._folder, partition)
+        if not self._objects.create(entry, msgspec.json.encode(made)):
             made = part_done(self._objects, self._folder, partition) or made  # another worker's
             if made.results != mine:
                 self._objects.delete([mine])
+        try:
+            self._check_kept()
+        except UserError:  # somebody may have been erased meanwhile
+            self._objects.delete([entry, mine])
+            raise
         return made.tally
+
+    def _check_kept(self) -> None:
+        """Check that the run is the last one, or was finished before that.
+
+        Raises:
+            UserError: It is not.
+        """
+        night, _ = latest_night(self._objects)
+        if night is None or self._folder not in {night.folder, night.before}:
+            raise _superseded(self._objects)
 
     def _write_further(self, rows: Sequence[CustomerResults]) -> None:
         """Write what is new to the other store of results, before the part is done.
@@ -289,11 +317,11 @@ class _OpenNight:
         """
         if self._further is None:
             return
-        night, _ = latest_night(self._objects)
-        if night is None or night.folder != self._folder:
-            raise _superseded(self._objects)
         with contextlib.closing(self._further()) as store:
             for start in range(0, len(rows), _AT_ONCE):
+                night, _ = latest_night(self._objects)
+                if night is None or night.folder != self._folder:
+                    raise _superseded(self._objects)
                 store.put(rows[start : start + _AT_ONCE])
 
 
@@ -311,6 +339,29 @@ def latest_night(objects: Objects) -> tuple[Night | None, str]:
     return msgspec.json.decode(data, type=Night), version
 
 
+def abandon_night(objects: Objects) -> None:
+    """Give up the run that was started last, if it is not finished, and delete what it has made.
+
+    The run before it becomes the last one again. Workers that are still doing parts of the run find
+    that it is not the last one, and keep nothing.
+
+    Raises:
+        UserError: Another run has begun meanwhile.
+    """
+    night, version = latest_night(objects)
+    if night is None or night.record.finished:
+        return
+    if night.before:
+        number = int(night.before.removeprefix(f"{layout.RUNS}/").partition("-")[0])
+        begun = msgspec.json.decode(objects.get(f"{night.before}/night.json")[0], type=Begun)
+        earlier = Night(number, record_in(objects, night.before), begun.before)
+        if not objects.replace(LATEST, msgspec.json.encode(earlier), version):
+            raise _superseded(objects)
+    else:
+        objects.delete([LATEST])
+    objects.delete([name for name, _ in objects.names(night.folder)])
+
+
 def record_in(objects: Objects, folder: str) -> RunRecord:
     """Return the record of a run that was finished, which its folder has from its beginning."""
     begun = msgspec.json.decode(objects.get(f"{folder}/night.json")[0], type=Begun)
@@ -323,5 +374,5 @@ def _place(objects: Objects, folder: str) -> AddressPlace:
 
 
 def _superseded(objects: Objects) -> UserError:
-    message = f"{objects}: another run was started meanwhile"
+    message = f"{objects}: another run was started meanwhile, or this one was abandoned"
     return UserError("run.superseded", message, "let one command at a time run rules over a store")

@@ -25,13 +25,11 @@ from obstore.exceptions import (
 from obstore.store import from_url
 
 from tuppence.adapters.embedded.manifest import RESTORE
-from tuppence.errors import UserError
+from tuppence.errors import TransientError, UserError
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
 
-UNREACHABLE: Final = "store.unreachable"
-"""The code of errors that may be gone when the same is tried again later."""
 _RETRIES: "Final[RetryConfig]" = {
     "max_retries": 12,
     "retry_timeout": datetime.timedelta(minutes=3),
@@ -187,7 +185,7 @@ class Objects:
             raise UserError("store.permission", message, hint) from None
         except (BaseError, OSError) as error:
             message = f"{where}: cannot be reached: {_reason(error)}"
-            raise UserError(UNREACHABLE, message, "try again later") from None
+            raise TransientError("store.unreachable", message, "try again later") from None
 
 
 def _reason(error: Exception) -> str:

@@ -1,13 +1,12 @@
 """A store at an address as a whole: facts, consents, rulesets and results that machines share."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, TypeVar
-
-import msgspec
+from typing import TypeVar
 
 from tuppence.adapters.embedded.fact_store import FactStore
 from tuppence.adapters.embedded.locking import consistent
-from tuppence.adapters.objects.address_place import MAX_TRIES, AddressPlace
+from tuppence.adapters.objects.address_consents import AddressConsents
+from tuppence.adapters.objects.address_place import AddressPlace
 from tuppence.adapters.objects.address_rulesets import AddressRulesets
 from tuppence.adapters.objects.night_parts import NightResults
 from tuppence.adapters.objects.nights import AddressNights, OpenResults, latest_night, record_in
@@ -26,7 +25,6 @@ from tuppence.usecases.customer_store import StoredResults
 from tuppence.usecases.ledger import RunRecord
 
 T = TypeVar("T")
-CONSENTS: Final = "consents.json"
 
 
 class StoreAddress:
@@ -41,6 +39,7 @@ class StoreAddress:
         self._objects = Objects(address)
         self._tokens = tokens
         self.rulesets = AddressRulesets(self._objects)
+        self.consents = AddressConsents(self._objects)
 
     def __str__(self) -> str:
         return str(self._objects)
@@ -90,7 +89,7 @@ class StoreAddress:
         facts = FactStore.create(AddressPlace(self._objects), schema)
         for rows in parts:
             if rows.customers is not None:
-                self._record(consents_of(rows.customers["id"].to_list()))
+                self.consents.record(consents_of(rows.customers["id"].to_list()))
             facts.append(rows, partition_size)
 
     def nights(
@@ -161,11 +160,12 @@ class StoreAddress:
 
     def permitted_facts_of(self, customer: str, use: Use) -> FactBatch:
         """Return the facts of a customer that their consents allow to be used."""
-        return self.read_permitted(use, lambda facts: facts.find(customer))
+        limited = limited_access(self.consents.of(customer), use)
+        return consistent(lambda: PermittedFacts(self.facts(), limited).find(customer))
 
     def consents_of(self, customer: str) -> Sequence[Consent]:
         """Return the consents of a customer."""
-        return [one for one in self.all_consents() if one.customer == customer]
+        return self.consents.of(customer)
 
     def results_of(self, customer: str) -> StoredResults:
         """Return the results of a customer of the last run that is finished.
@@ -189,51 +189,6 @@ class StoreAddress:
         """Return the rules of a ruleset of earlier runs by identifier, without checking them."""
         return {rule.id: rule for rule in read_rules(self.rulesets.get(digest))}
 
-    # -- consents --------------------------------------------------------------------------------
-
     def _limited(self, use: Use) -> dict[str, Access]:
-        return limited_access(self._consents()[0], use)
-
-    def _consents(self) -> tuple[list[Consent], str]:
-        """Return all consents, and the version of their object."""
-        try:
-            data, version = self._objects.get(CONSENTS)
-        except FileNotFoundError:
-            return [], ""
-        return msgspec.json.decode(data, type=list[Consent]), version
-
-    def all_consents(self) -> Sequence[Consent]:
-        """Return the consents of everybody."""
-        return self._consents()[0]
-
-    def erase_consents(self, customer: str) -> int:
-        """Erase the consents of a customer, and return how many there were."""
-        gone = [one for one in self.all_consents() if one.customer == customer]
-        if gone:
-            self._change_consents(lambda kept: [one for one in kept if one.customer != customer])
-        return len(gone)
-
-    def _record(self, consents: Iterable[Consent]) -> None:
-        """Keep consents, in place of those of the same identifiers."""
-        new = {(one.customer, one.id): one for one in consents}
-        if new:
-            self._change_consents(
-                lambda kept: [*({(one.customer, one.id): one for one in kept} | new).values()]
-            )
-
-    def _change_consents(self, change: Callable[[list[Consent]], list[Consent]]) -> None:
-        """Replace the consents, again and again until no other writer was faster."""
-        for _ in range(MAX_TRIES):
-            kept, version = self._consents()
-            changed = change(kept)
-            if changed == kept:
-                return
-            content = msgspec.json.encode(changed)
-            if (
-                self._objects.replace(CONSENTS, content, version)
-                if version
-                else self._objects.create(CONSENTS, content)
-            ):
-                return
-        message = f"{self}/{CONSENTS}: other writers were faster {MAX_TRIES} times"
-        raise UserError("store.busy", message, "run the same command again")
+        """Return the access by customer, for customers whose facts may not all be read."""
+        return limited_access(self.consents.all(), use)

@@ -11,7 +11,7 @@ import psycopg
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
-from tuppence.errors import UserError
+from tuppence.errors import TransientError, UserError
 from tuppence.feel.values import Date
 
 _CONFLICT: Final = (
@@ -138,14 +138,14 @@ def database_errors() -> Iterator[None]:
     """Turn errors of the drivers into errors a person can act on.
 
     Raises:
-        UserError: `database.unreachable` or `database.busy` if trying again may help,
-            `database.refused` if a constraint is violated or a privilege is missing.
+        TransientError: `database.unreachable` or `database.busy`: trying again may help.
+        UserError: `database.refused` if a constraint is violated or a privilege is missing.
     """
     try:
         yield
     except psycopg.errors.LockNotAvailable:
         message = "another process has held a lock for too long"
-        raise UserError("database.busy", message, "try again when it has finished") from None
+        raise TransientError("database.busy", message, "try again when it has finished") from None
     except psycopg.OperationalError as error:
         raise _unreachable(str(error)) from None
     except psycopg.IntegrityError as error:
@@ -169,9 +169,10 @@ def unreachable(error: adbc_driver_manager.Error) -> bool:
     return not error.sqlstate or error.sqlstate[:2] == "08" or error.sqlstate[:3] == "57P"
 
 
-def _unreachable(problem: str) -> UserError:
+def _unreachable(problem: str) -> TransientError:
     message = f"the database cannot be used now: {problem.splitlines()[0] if problem else 'gone'}"
-    return UserError("database.unreachable", message, "check that it is running, then try again")
+    hint = "check that it is running, then try again"
+    return TransientError("database.unreachable", message, hint)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """Facts and consents of a database, behind the ports of use cases."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from adbc_driver_postgresql import dbapi
@@ -30,6 +31,10 @@ class FactDatabase:
     def schema(self) -> Schema:
         """Return the schema of the facts."""
         return facts.read_schema(self._connection)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Keep other loads out until the end of the block."""
+        return facts.turn(self._connection)
 
     def load(
         self,

@@ -143,7 +143,7 @@ def erase(connection: dbapi.Connection, customer: str) -> Mapping[str, int]:
     Raises:
         UserError: A row that names the customer would be left; then nothing is erased.
     """
-    with database_errors():
+    with turn(connection), database_errors():
         run(connection, "facts_lock")
         before = _traces(connection, customer)
         execute(connection, "forget", customer)
@@ -204,6 +204,25 @@ def load(
             run(connection, "load_add_constraints")
         execute(connection, "load_parts", sorted(names))
         connection.commit()
+
+
+@contextlib.contextmanager
+def turn(connection: dbapi.Connection) -> Iterator[None]:
+    """Keep other loads and erasures out until the end of the block.
+
+    Loads wait before they read their stores, so none brings back what was erased or replaced while
+    it waited.
+    """
+    with database_errors():
+        execute(connection, "load_turn")
+        connection.commit()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(adbc_driver_manager.Error):  # the lock ended with the session
+            connection.rollback()
+            execute(connection, "load_turn_end")
+            connection.commit()
 
 
 def loaded(connection: dbapi.Connection) -> frozenset[str]:

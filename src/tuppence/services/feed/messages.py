@@ -249,6 +249,10 @@ class WithdrawalOut(msgspec.Struct, frozen=True):
 
 
 class WithdrawalsAnswer(msgspec.Struct, frozen=True):
-    """All withdrawals and restorations, oldest first."""
+    """All withdrawals and restorations.
+
+    Attributes:
+        withdrawals: They, the oldest first.
+    """
 
     withdrawals: tuple[WithdrawalOut, ...]

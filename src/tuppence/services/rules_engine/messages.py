@@ -14,6 +14,17 @@ from tuppence.usecases.serving.messages import Answer
 
 MAX_CUSTOMERS: Final = 1_000
 """Maximum number of customers in one request."""
+_EVALUATIONS: Final = """A request to evaluate customers.
+
+    Attributes:
+        run_id: A name for the run, which logs and the answer have.
+        as_of: The date that the rules take for today.
+        ruleset: Digest of a ruleset; the served one if omitted.
+        customers: Customers whose facts are fetched, and whose results are kept.
+        facts: Facts of people, instead of `customers`; their results are only returned.
+        rules: Identifiers of the rules to evaluate; all if omitted.
+        results: Whether to return results, not only counts.
+    """
 Digest = Annotated[str, Meta(pattern=whole_text("[0-9a-f]{16}"), max_length=16)]
 Day = Annotated[
     str,
@@ -86,16 +97,17 @@ class OneAnswer(msgspec.Struct):
 
 
 class EvaluationsAnswer(Answer, frozen=True, kw_only=True, tag=False):
-    """The answer to a request for evaluations, with the name of its run."""
+    """The answer to a request for evaluations, with the name of its run.
+
+    Attributes:
+        run_id: The name of the run that the request has given.
+    """
 
     run_id: str
 
 
 def evaluations_type(schema: Schema) -> Any:
-    """Return the struct of a request for evaluations, for facts of a schema.
-
-    Its fields are `run_id`, `as_of`, `ruleset`, `customers` or `facts`, `rules` and `results`.
-    """
+    """Return the struct of a request for evaluations, for facts of a schema."""
     submitted: Any = submitted_facts_type(schema)
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
         ("run_id", Annotated[str, Meta(min_length=1, max_length=100)]),
@@ -116,4 +128,6 @@ def evaluations_type(schema: Schema) -> Any:
         ("rules", Annotated[list[RuleId], Meta(min_length=1, max_length=5_000)] | None, None),
         ("results", bool, False),
     ]
-    return msgspec.defstruct("Evaluations", fields, forbid_unknown_fields=True)
+    return msgspec.defstruct(
+        "Evaluations", fields, namespace={"__doc__": _EVALUATIONS}, forbid_unknown_fields=True
+    )

@@ -18,6 +18,7 @@ from tuppence.services.rules_engine.messages import (
     Serving,
     evaluations_type,
 )
+from tuppence.usecases.serving.messages import Answer
 
 _ERRORS: Final = {
     400: "The request is malformed.",
@@ -38,10 +39,7 @@ def openapi_document(schema: Schema) -> dict[str, Any]:
     evaluations = evaluations_type(schema)
     bodies = [evaluations, EvaluationsAnswer, OneEvaluation, OneAnswer, Refresh, Serving, Problem]
     types: Any = [*bodies, Identifier, RuleId, Day, Digest]
-    schemas, components = msgspec.json.schema_components(
-        types, ref_template="#/components/schemas/{name}"
-    )
-    components["Evaluations"]["oneOf"] = [{"required": ["customers"]}, {"required": ["facts"]}]
+    schemas, components = _components(types)
     refs = dict(zip(bodies, schemas, strict=False))
     identifier, rule, day, digest = schemas[-4:]
     path = [_parameter("customer_id", "path", identifier), _parameter("rule_id", "path", rule)]
@@ -94,6 +92,17 @@ def openapi_document(schema: Schema) -> dict[str, Any]:
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def _components(types: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return references to types, and the schemas that they refer to by name."""
+    schemas, components = msgspec.json.schema_components(
+        types, ref_template="#/components/schemas/{name}"
+    )
+    inherited = (Answer.__doc__ or "").partition("Attributes:")[2]
+    components["EvaluationsAnswer"]["description"] += inherited
+    components["Evaluations"]["oneOf"] = [{"required": ["customers"]}, {"required": ["facts"]}]
+    return schemas, components
 
 
 def _operation(

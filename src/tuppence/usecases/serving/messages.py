@@ -52,7 +52,12 @@ class RuleAnswer(msgspec.Struct, frozen=True):
 
 
 class CustomerAnswer(msgspec.Struct, frozen=True):
-    """The results of one customer; customers of submitted facts have numbers."""
+    """The results of one customer.
+
+    Attributes:
+        customer_id: Identifier of the customer; the number of submitted facts, from 0.
+        results: Results by rule.
+    """
 
     customer_id: str
     results: list[RuleAnswer]
@@ -67,7 +72,7 @@ class Answer(msgspec.Struct, frozen=True):
         customers: Number of customers evaluated.
         evaluations: customers × rules.
         qualified: Results in that state.
-        unknown: Likewise.
+        unknown: Results in that state, because facts are missing.
         changed: Results that differ from what was kept before, those by other rules too where the
             store keeps a customer's results as one; None where nothing is kept.
         missing: Customers who do not exist, or have not agreed.

@@ -9,4 +9,5 @@ SELECT (SELECT count(*) FROM tuppence.customers WHERE id = $1) AS customers,
     (SELECT count(*) FROM tuppence.feed_states WHERE customer_id = $1) AS feed_states,
     (SELECT count(*) FROM tuppence.feed_preferences WHERE customer_id = $1) AS feed_preferences,
     (SELECT count(*) FROM tuppence.feed_deliveries WHERE customer_id = $1) AS feed_deliveries,
-    (SELECT count(*) FROM tuppence.personal_reads WHERE customer_id = $1) AS personal_reads
+    (SELECT count(*) FROM tuppence.personal_reads WHERE customer_id = $1) AS personal_reads,
+    (SELECT count(*) FROM tuppence.results WHERE customer_id = $1) AS results

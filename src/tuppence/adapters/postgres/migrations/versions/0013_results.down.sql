@@ -1,0 +1,2 @@
+DROP TABLE tuppence.results;
+DROP TABLE tuppence.result_layouts;

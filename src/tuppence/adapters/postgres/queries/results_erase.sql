@@ -1,0 +1,2 @@
+-- $1 the customer
+DELETE FROM tuppence.results WHERE customer_id = $1
