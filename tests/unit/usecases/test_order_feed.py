@@ -177,6 +177,13 @@ def test_a_twentieth_stays_in_rule_order_and_so_does_who_chooses_it() -> None:
             assert candidate.chance == (candidate.place is not None), "1 or 0, as nothing was drawn"
 
 
+def test_what_has_no_part_in_a_draw_has_no_chance() -> None:
+    withdrawn = Kept({}, Preferences(), frozenset({"rule_4"}))
+    chances = {one.item.rule_id: one.chance for one in feed(kept=withdrawn).view.candidates}
+    assert chances["rule_4"] == 0
+    assert all(chance for rule_id, chance in chances.items() if rule_id != "rule_4")
+
+
 def test_chances_of_a_view_add_up_to_its_places_and_points_to_their_parts() -> None:
     found = feed(numbers=(0, 2, 3, 4, 5, 6))
     drawn = [one for one in found.view.candidates if one.points is not None]
