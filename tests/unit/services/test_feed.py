@@ -18,6 +18,7 @@ from local.servers import PATIENCE
 from starlette.testclient import TestClient
 from tests.feeds import KEYS, NOW, TODAY, Desk, asked_of, desk, standard, urgent
 from tests.serving import log_lines
+from tests.waiting import wait_until
 
 from tuppence.errors import RETRYABLE, UserError
 from tuppence.feed.items import DAY
@@ -734,8 +735,12 @@ TAUGHT = msgspec.structs.replace(PRIOR, rule={"energy": 900, "coffee": 500}, tem
 
 
 def taught(running: Desk) -> Desk:
-    """Publish a model that likes energy most, then coffee, then fees."""
+    """Publish a model that likes energy most, then coffee, then fees.
+
+    The first feed that it orders may have to compile a loop, for which nobody is kept waiting.
+    """
     running.model = Model(TAUGHT.digest, TAUGHT)
+    wait_until(lambda: running.call("GET", "/v1/feed").status_code not in RETRYABLE)
     return running
 
 
