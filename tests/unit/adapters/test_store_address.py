@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -577,6 +578,29 @@ def test_a_run_that_is_given_up_for_another_one_is_named(
     assert "given up" not in tuppence(*command, "--as-of", NEXT).stderr
 
 
+def test_a_late_worker_that_cannot_reach_the_store_deletes_nothing(
+    shared: StoreAddress, rules: Ruleset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not know whether the run was finished meanwhile, whose results are needed."""
+    shared.rulesets.put(rules)
+    runs = shared.nights(use_as_of())[1]
+    runs.start(RunRecord("first", day(AS_OF), rules.digest, ("p00000",)))
+    do = runs.doing("first")
+    real, asked = nights.latest_night, list[Objects]()
+
+    def latest(objects: Objects) -> Any:
+        asked.append(objects)
+        if len(asked) > 1:
+            raise TransientError("store.unreachable", "it is away")
+        return real(objects)
+
+    monkeypatch.setattr(nights, "latest_night", latest)
+    with pytest.raises(TransientError):
+        do(WorkItem("p00000", 0, 10))
+    monkeypatch.setattr(nights, "latest_night", real)
+    assert list(runs.done("first")) == ["p00000"]
+
+
 def test_the_first_run_can_be_given_up(shared: StoreAddress, rules: Ruleset) -> None:
     shared.nights(use_as_of())[1].start(RunRecord("first", day(AS_OF), rules.digest, ()))
     nights.abandon_night(Objects(str(shared)))
@@ -601,6 +625,10 @@ def test_rows_that_nothing_names_are_read_after_an_erasure(
     assert "traces of this customer are left in facts/p00000-lost" in said
     lost.write_bytes(content[:-100])
     assert "facts/p00000-lost" in tuppence(*forget, status=1).stderr
+    lost.write_bytes(b'{"account":["C0000003"]}')
+    assert "facts/p00000-lost" in tuppence(*forget, status=1).stderr
+    lost.write_bytes(b'{"account":["C00000031"]}')  # somebody else
+    assert "facts.unknown-customer" in tuppence(*forget, status=1).stderr
     lost.unlink()
     assert "facts.unknown-customer" in tuppence(*forget, status=1).stderr
 

@@ -186,14 +186,15 @@ def _names_one(data: bytes, names: Collection[str]) -> bool:
 
     A segment is several files one after the other: texts as JSON, and tables as Parquet.
     """
-    if any(name.encode() in data for name in names):
+    texts = _TABLES.sub(b"", data)
+    if _PARQUET in texts or any(msgspec.json.encode(name) in texts for name in names):
         return True
     for table in _TABLES.findall(data):
         try:
             frame = pl.read_parquet(table)
         except pl.exceptions.PolarsError:
             return True
-        texts = (column for column in frame.iter_columns() if column.dtype == pl.String)
-        if any(column.is_in(list(names)).any() for column in texts):
+        columns = (column for column in frame.iter_columns() if column.dtype == pl.String)
+        if any(column.is_in(list(names)).any() for column in columns):
             return True
-    return _PARQUET in _TABLES.sub(b"", data)
+    return False

@@ -294,6 +294,8 @@ class _OpenNight:
                 self._objects.delete([mine])
         try:
             self._check_kept()
+        except TransientError:  # it is not known, and the part may be one of a finished run
+            raise
         except UserError:  # somebody may have been erased meanwhile
             self._objects.delete([entry, mine])
             raise
