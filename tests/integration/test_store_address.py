@@ -17,7 +17,7 @@ import pytest
 import stamina
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from tests.addresses import AS_OF, Packed, packed, population, run_here, run_there, share, use_as_of
-from tests.building import bank, day, some_rules
+from tests.building import ROOT, bank, day, some_rules
 from tests.conftest import Run
 from tests.results import new_table
 
@@ -452,7 +452,7 @@ def test_commands_load_run_and_list_a_store_at_an_address(
     for _ in range(2):  # the second time changes nothing
         loaded = tuppence("load", "--store", here.path, "--to", address).stdout
         assert loaded.startswith(f"{here.facts().transaction_count:,} transactions in ")
-    rules = Path(__file__).parents[3] / "catalogue/bank_fees.yaml"
+    rules = ROOT / "catalogue/bank_fees.yaml"
     run = ("run", "--rules", rules, "--as-of", AS_OF, "--format", "json", "--store")
     found = json.loads(tuppence(*run, address).stdout)
     assert (found["customers"], found["already_finished"]) == (60, False)
@@ -481,7 +481,7 @@ def test_what_people_read_at_an_address_is_what_they_read_in_a_folder(
     assert "results.missing" in tuppence(*explain, shared, status=1).stderr
     for day_of_night in (AS_OF, NEXT):
         run_there(shared, rules, day_of_night)
-    rule = Path(__file__).parents[3] / "catalogue/bank_fees.yaml"
+    rule = ROOT / "catalogue/bank_fees.yaml"
     for asked in (
         explain,
         ("feed", "C0000001", "--new", "--format", "json", "--store"),
